@@ -1,0 +1,143 @@
+"""What a connector can do: the abilities, and the settings form it asks for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ClassVar, Protocol, Self
+
+from integration_hub.connectors.filters import Filter
+from integration_hub.connectors.records import (
+    Check,
+    Member,
+    Operation,
+    Page,
+    ReadRequest,
+    Record,
+    RecordResult,
+    WriteRequest,
+)
+from integration_hub.connectors.schema import ObjectSchema
+from integration_hub.connectors.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of a connection's form. `secret` ones are encrypted at rest and never shown again."""
+
+    name: str
+    label: str
+    secret: bool = False
+    required: bool = False
+    help_text: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `burst` calls at once and `per_second` in the long run; shared by all processes of a connection."""
+
+    per_second: float
+    burst: int
+
+
+class Keeper(Protocol):
+    """What a connector may keep between uses, stored encrypted: an access token, and a secret the vendor replaced."""
+
+    def recall(self) -> Mapping[str, str]: ...
+
+    def remember(self, values: Mapping[str, str]) -> None: ...
+
+    def replace_secret(self, name: str, value: str) -> None: ...
+
+
+class Connector(ABC):
+    """A client of one account at a vendor; knows no database.
+
+    `config` holds the settings and secrets of the connection by name, all text, "" for what is not set. The
+    transport is handed in ready: it carries the timeouts, the rate limit, the callout log and the redaction.
+    """
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    settings: ClassVar[Sequence[Setting]]
+    sandbox_url: ClassVar[str] = ""
+    production_url: ClassVar[str] = ""
+    rates: ClassVar[Mapping[str, Rate]] = {}
+    """The vendor's limits by scope, the name handed to the transport with each call."""
+
+    def __init__(self, config: Mapping[str, str], transport: Transport, keeper: Keeper) -> None:
+        self.config = config
+        self.transport = transport
+        self.keeper = keeper
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.transport.close()
+
+    @abstractmethod
+    def check(self) -> Check:
+        """Answer "does it work?" by the cheapest authenticated call; a refusal is an answer, an outage is raised."""
+
+
+class Source(Connector):
+    """Records can be read from it."""
+
+    @abstractmethod
+    def read(self, request: ReadRequest) -> Iterator[Page]: ...
+
+    @abstractmethod
+    def fetch(self, object_type: str, ids: Sequence[str], fields: Sequence[str]) -> list[Record]:
+        """Return the records that exist, in no promised order, in as few calls as the vendor allows."""
+
+    @abstractmethod
+    def describe(self, object_type: str) -> ObjectSchema: ...
+
+    @abstractmethod
+    def base_fields(self, schema: ObjectSchema) -> list[str]:
+        """Return the fields every listener gets: those of this type that fill a record's own attributes."""
+
+    @abstractmethod
+    def object_types(self) -> list[tuple[str, str]]:
+        """Return (name, label) of what can be watched."""
+
+    @abstractmethod
+    def count(self, object_type: str, where: Filter | None) -> int: ...
+
+
+class Destination(Connector):
+    """Records, or messages, can be written to it."""
+
+    batch_size: ClassVar[int] = 1
+    repeatable: ClassVar[frozenset[Operation]] = frozenset({Operation.UPSERT})
+    sends_messages: ClassVar[bool] = False
+    """It takes object type "message": the values of `routing.messages.render`, and "channel", whom it goes to."""
+    lane_interval: ClassVar[float] = 0.0
+    """Least seconds between two writes to the same lane (Slack: one message a second and channel)."""
+
+    @abstractmethod
+    def write(self, request: WriteRequest) -> list[RecordResult]:
+        """Write all; return one result per write, in the same order, with the same `ref`."""
+
+    def recall(self, request: WriteRequest) -> list[RecordResult | None]:
+        """Say of each unanswered write whether it landed; None: it cannot be found there."""
+        return [None] * len(request.writes)
+
+
+class People(Connector):
+    """It knows who is who: users, members, queues."""
+
+    @abstractmethod
+    def members(self) -> Iterator[Sequence[Member]]:
+        """Yield everybody, page by page, in as few calls as the vendor allows."""
+
+    @abstractmethod
+    def find_member(self, email: str) -> Member | None:
+        """Look one person up by e-mail, now."""

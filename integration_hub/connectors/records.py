@@ -1,0 +1,134 @@
+"""The shapes that pass between the hub and a connector; values only, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from integration_hub.connectors.errors import ConnectorError
+from integration_hub.connectors.filters import Filter
+
+Values = Mapping[str, Any]
+
+
+class Operation(StrEnum):
+    UPSERT = "upsert"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    SEND = "send"
+
+
+class Outcome(StrEnum):
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One object at a vendor.
+
+    `values` are as the vendor returned them (dotted paths are nested objects), `version` differs whenever the
+    record changed. The other attributes are what every vendor has under some name; times are aware and UTC.
+    """
+
+    remote_id: str
+    values: Values
+    version: str
+    modified_at: datetime
+    created_at: datetime | None = None
+    title: str = ""
+    email: str = ""
+    owner_id: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """Records of `object_type` modified in [since, until), oldest change first.
+
+    `since` None reads everything. `where` narrows further; `fields` are vendor field names, dots allowed. `limit`
+    ends the read after so many records (a preview); None reads to the end.
+    """
+
+    object_type: str
+    fields: Sequence[str]
+    since: datetime | None = None
+    until: datetime | None = None
+    page_size: int = 2000
+    where: Filter | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records, oldest change first. `watermark`: everything modified up to it has been read (None: nothing new)."""
+
+    records: Sequence[Record]
+    watermark: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchKey:
+    field: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWrite:
+    """One intended write. `ref` is the delivery's id and never changes between tries."""
+
+    ref: str
+    values: Values
+    match: MatchKey | None = None
+    attempted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    object_type: str
+    operation: Operation
+    writes: Sequence[RecordWrite]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult:
+    """What became of one write: `error` is set when, and only when, `outcome` is FAILED."""
+
+    ref: str
+    outcome: Outcome
+    remote_id: str = ""
+    error: ConnectorError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The answer to "does this connection work?" in sentences for a person; `facts` are label → value."""
+
+    ok: bool
+    summary: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    problems: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person (or, with `is_group`, a queue or team) as one vendor knows them.
+
+    `time_zone` is an IANA name or "". Those who cannot be addressed (left, bots) come too, with `active` False.
+    """
+
+    remote_id: str
+    name: str
+    email: str = ""
+    active: bool = True
+    time_zone: str = ""
+    is_group: bool = False
+    members: tuple[str, ...] = ()

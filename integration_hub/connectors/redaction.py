@@ -1,0 +1,51 @@
+"""What may leave as a text: error messages and addresses without secrets and personal data."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus, urlsplit
+
+EXCERPT = 300
+MASK = "***"
+SHORTEST_SECRET = 4
+"""Masking shorter texts would tear holes into every sentence."""
+
+_EMAIL = re.compile(r"[\w.+'-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+_CREDENTIAL = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=!-]{8,}")
+_TOKEN_FIELD = re.compile(
+    r"(?i)(\"?(?:access_token|refresh_token|client_secret|assertion|password|token)\"?\s*[:=]\s*\"?)[^\s\"&,}]+"
+)
+_QUERY = re.compile(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*")
+_TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>")
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return `text` without the secrets (plain, quoted or base64), credentials, queries of addresses and e-mails."""
+    for secret in secrets:
+        for form in _forms(secret):
+            text = text.replace(form, MASK)
+    text = _QUERY.sub(r"\1", text)
+    text = _TOKEN_FIELD.sub(rf"\1{MASK}", text)
+    text = _CREDENTIAL.sub(rf"\1 {MASK}", text)
+    return _EMAIL.sub(MASK, text)
+
+
+def excerpt(text: str) -> str:
+    """Return the beginning of an answer on one line: markup and long white space are no help to a reader."""
+    plain = " ".join(_TAG.sub(" ", text).split())
+    return plain if len(plain) <= EXCERPT else plain[: EXCERPT - 1] + "…"
+
+
+def without_query(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _forms(secret: str) -> set[str]:
+    if len(secret.strip()) < SHORTEST_SECRET:
+        return set()
+    encoded = base64.b64encode(secret.encode()).decode()
+    return {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], encoded}

@@ -1,0 +1,404 @@
+"""The only HTTP of the hub: timeouts, base address, redaction, status to error, rate limit and callouts."""
+
+from __future__ import annotations
+
+import ipaddress
+import json as jsonlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+from urllib.parse import SplitResult, urlsplit
+
+import requests
+import urllib3.exceptions
+
+from integration_hub.connectors.errors import (
+    AuthError,
+    BudgetError,
+    ConfigError,
+    ConnectorError,
+    RateLimitError,
+    RejectedError,
+    RetryableError,
+    UnknownOutcomeError,
+)
+from integration_hub.connectors.redaction import excerpt, redact, without_query
+
+TIMEOUT = (5.0, 30.0)
+"""Seconds to connect and between two bytes of an answer."""
+LONGEST_ANSWER = 300.0
+"""Seconds a whole answer may take: a trickle of bytes never trips the timeout above."""
+LARGEST_ANSWER = 50 * 1024 * 1024
+DEFAULT_WAIT = 30.0
+"""Seconds to wait when a vendor says "too many" and not for how long."""
+LONGEST_WAIT = 24 * 3600.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Callout:
+    """One HTTP exchange as it is kept: the address without its query, no body, no headers."""
+
+    method: str
+    url: str
+    status: int | None
+    seconds: float
+    at: datetime
+    bytes_out: int
+    bytes_in: int
+    error: str = ""
+    purpose: str = ""
+
+
+class Limiter(Protocol):
+    """Shares the vendor's limits among all processes that use one connection."""
+
+    def acquire(self, scope: str) -> None:
+        """Return when one call may leave; raise RateLimitError if that is further away than a short wait."""
+
+    def block(self, scope: str, seconds: float) -> None:
+        """Nobody calls `scope` for so long: the vendor said so."""
+
+    def report_usage(self, used: int, limit: int) -> None:
+        """The vendor's own count of the calls of the day."""
+
+
+class NoLimit:
+    """A limiter that never says no."""
+
+    def acquire(self, scope: str) -> None:
+        return
+
+    def block(self, scope: str, seconds: float) -> None:
+        return
+
+    def report_usage(self, used: int, limit: int) -> None:
+        return
+
+
+Observer = Callable[[Callout], None]
+Classify = Callable[[requests.Response], ConnectorError | None]
+
+
+def ignore_callout(callout: Callout) -> None:
+    """Observe nothing."""
+
+
+def judge_by_status(response: requests.Response) -> ConnectorError | None:
+    """Leave the judgement of every answer to the status table."""
+    return None
+
+
+def check_base_url(url: str) -> None:
+    """Raise ConfigError, in a sentence, unless `url` is https, or plain http to this very machine."""
+    try:
+        parts = urlsplit(url.strip())
+        _ = parts.port  # reading it is what checks it
+    except ValueError:
+        raise ConfigError(f"“{url}” is not a valid address.", remedy=_ADDRESS_REMEDY) from None
+    _check_host(parts)
+    if parts.query or parts.fragment:
+        raise ConfigError("The address must end before “?” or “#”.", remedy="Remove what follows the path.")
+
+
+def read_json(response: requests.Response) -> Any:
+    """Return the parsed body; an answer that is no JSON comes from something in between and may pass."""
+    try:
+        return jsonlib.loads(response.content)
+    except (ValueError, RecursionError):
+        kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
+        raise RetryableError(
+            f"{_host(response.url)} answered {response.status_code} with something that is not JSON ({kind}).",
+            code="not_json",
+            remedy="Usually a proxy or a maintenance page. If it lasts, open the address in a browser.",
+            status=response.status_code,
+        ) from None
+
+
+class Transport:
+    """HTTP to one account at a vendor.
+
+    It sends once: no retries, no redirects; trying again is the outbox's business. `classify` is how a connector
+    turns its vendor's answers into errors, also those with status 200; None leaves it to the status table.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        observer: Observer = ignore_callout,
+        limiter: Limiter | None = None,
+        secrets: Iterable[str] = (),
+        session: requests.Session | None = None,
+        timeout: tuple[float, float] = TIMEOUT,
+        classify: Classify = judge_by_status,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.observer = observer
+        self.limiter: Limiter = limiter or NoLimit()
+        self.timeout = timeout
+        self.classify = classify
+        self._secrets = {secret for secret in secrets if secret}
+        self._session = session or requests.Session()
+        self._session.auth = _keep_headers
+
+    def close(self) -> None:
+        self._session.close()
+
+    def add_secret(self, secret: str) -> None:
+        """Keep a secret that was learned on the way (a new token) out of every message, too."""
+        if secret:
+            self._secrets.add(secret)
+
+    def redact(self, text: str) -> str:
+        return redact(text, self._secrets)
+
+    def address(self, path_or_url: str) -> str:
+        """Return the full address; a full one given must be as safe as the base address."""
+        if "://" not in path_or_url:
+            return f"{self.base_url}/{path_or_url.lstrip('/')}"
+        _check_host(urlsplit(path_or_url))
+        return path_or_url
+
+    def request(
+        self,
+        method: str,
+        path_or_url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        scope: str = "",
+        repeatable: bool = True,
+        purpose: str = "",
+    ) -> requests.Response:
+        """Return a 2xx answer, read to its end; raise ConnectorError for everything else.
+
+        `repeatable` False: doing it twice would do harm, so a lost answer is an UnknownOutcomeError.
+        """
+        url = self.address(path_or_url)
+        self.limiter.acquire(scope)
+        exchange = _Exchange(method, url, purpose)
+        try:
+            response = self._session.request(
+                method, url, params=params, json=json, data=data, headers=dict(headers or {}),
+                timeout=self.timeout, allow_redirects=False, stream=True,
+            )  # fmt: skip
+            exchange.answered(response)
+            error = self.classify(response) or _by_status(response)
+        except requests.RequestException as failure:
+            error = _network_error(failure, _host(url))
+        except ConnectorError as failure:
+            error = failure
+        if error is None:
+            self._observe(exchange.callout(""))
+            return response
+        error = self._presentable(error, repeatable=repeatable)
+        self._observe(exchange.callout(error.code, clean=self.redact))
+        if isinstance(error, RateLimitError) and not isinstance(error, BudgetError):
+            self.limiter.block(scope, error.retry_after)
+        # Whatever came before holds addresses with queries, headers and bodies: it must not reach a log.
+        raise error from None
+
+    def record(self, callout: Callout) -> None:
+        """Keep a callout that did not go over HTTP."""
+        self._observe(callout)
+
+    def _presentable(self, error: ConnectorError, *, repeatable: bool) -> ConnectorError:
+        if isinstance(error, UnknownOutcomeError) and repeatable:
+            error = RetryableError(error.message, code=error.code, remedy=error.remedy, status=error.status)
+        error.message = self.redact(error.message)
+        error.remedy = self.redact(error.remedy)
+        error.code = self.redact(error.code)[:80]
+        error.args = (error.message,)
+        return error
+
+    def _observe(self, callout: Callout) -> None:
+        try:
+            self.observer(callout)
+        except Exception:
+            # The exchange has happened: a log that fails must not make it look otherwise.
+            logger.exception("callout could not be recorded")
+
+
+class _Exchange:
+    """What is noted of one exchange while it runs."""
+
+    def __init__(self, method: str, url: str, purpose: str) -> None:
+        self.method = method
+        self.url = url
+        self.purpose = purpose
+        self.at = datetime.now(UTC)
+        self.started = time.monotonic()
+        self.status: int | None = None
+        self.bytes_out = 0
+        self.bytes_in = 0
+
+    def answered(self, response: requests.Response) -> None:
+        """Read the body, within bounds."""
+        self.status = response.status_code
+        self.bytes_out = len(response.request.body or b"")
+        chunks = []
+        for chunk in response.iter_content(64 * 1024):
+            chunks.append(chunk)
+            self.bytes_in += len(chunk)
+            if self.bytes_in > LARGEST_ANSWER:
+                response.close()
+                raise ConfigError(
+                    f"{_host(self.url)} sent more than {LARGEST_ANSWER // 1024 // 1024} MB in one answer.",
+                    code="answer_too_large",
+                    remedy="Ask for fewer fields or smaller pages.",
+                )
+            if time.monotonic() - self.started > LONGEST_ANSWER:
+                response.close()
+                raise UnknownOutcomeError(
+                    f"{_host(self.url)} took more than {LONGEST_ANSWER:.0f} s for one answer.", code="timeout"
+                )
+        # requests keeps a body that it read itself in just this way; it offers no bounded reading.
+        response._content = b"".join(chunks)
+
+    def callout(self, error: str, clean: Callable[[str], str] = redact) -> Callout:
+        return Callout(
+            method=self.method,
+            url=clean(without_query(self.url)),
+            status=self.status,
+            seconds=time.monotonic() - self.started,
+            at=self.at,
+            bytes_out=self.bytes_out,
+            bytes_in=self.bytes_in,
+            error=error,
+            purpose=self.purpose,
+        )
+
+
+_ADDRESS_REMEDY = "Enter an address such as https://example.com."
+
+
+def _check_host(parts: SplitResult) -> None:
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError("The address is not complete.", remedy=_ADDRESS_REMEDY)
+    if parts.username or parts.password:
+        raise ConfigError(
+            "The address holds a user name or password.", remedy="Put credentials into their own fields."
+        )
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ConfigError(
+            f"Plain http is allowed for this machine only, not for {parts.hostname}.",
+            remedy="Use an https address: tokens and personal data would travel unprotected.",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Change nothing; without an auth of its own, requests would put the one of ~/.netrc over our header."""
+    return request
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or "the vendor"
+
+
+def _network_error(failure: requests.RequestException, host: str) -> ConnectorError:
+    cause = failure.args[0] if failure.args else None
+    reason = getattr(cause, "reason", cause)
+    if isinstance(failure, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(reason):
+        return ConfigError(
+            f"The certificate of {host} is not trusted.",
+            code="certificate",
+            remedy="Install the certificate authority on this machine (REQUESTS_CA_BUNDLE) or correct the address.",
+        )
+    never_sent = isinstance(failure, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError)
+    if never_sent or isinstance(reason, urllib3.exceptions.NewConnectionError):
+        return RetryableError(
+            f"No connection to {host}.",
+            code="connect",
+            remedy="If it lasts, check the address, the name service and the firewall.",
+        )
+    if isinstance(failure, requests.exceptions.Timeout) or "timed out" in str(cause):
+        return UnknownOutcomeError(f"{host} did not answer in time.", code="timeout")
+    if isinstance(failure, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        return UnknownOutcomeError(
+            f"{host} dropped the connection before its answer was complete.", code="dropped"
+        )
+    if isinstance(failure, requests.exceptions.ContentDecodingError):
+        return UnknownOutcomeError(f"The answer of {host} could not be unpacked.", code="not_readable")
+    return ConfigError(
+        f"The request to {host} could not be built ({type(failure).__name__}).",
+        remedy="Check the address and secrets.",
+    )
+
+
+_REMEDIES = {
+    401: "Check the credentials of this connection.",
+    403: "The account lacks a permission: see the vendor's sentence.",
+    404: "Check the address and the name of the object type.",
+}
+
+
+def _by_status(response: requests.Response) -> ConnectorError | None:
+    status = response.status_code
+    if 200 <= status < 300:
+        return None
+    message = f"{_host(response.url)} answered {status}"
+    if 300 <= status < 400:
+        target = _host(response.headers.get("Location", ""))
+        return ConfigError(
+            f"{message}: a redirect to {target}.",
+            code="redirect",
+            status=status,
+            remedy="Redirects are not followed with credentials: enter the final address in the connection.",
+        )
+    said = excerpt(response.content.decode("utf-8", "replace"))
+    message = f"{message}: {said}" if said else f"{message}."
+    if status == 429:
+        return RateLimitError(message, retry_after=retry_after(response), status=status)
+    kind = _class_for(status)
+    return kind(message, code=f"http_{status}", status=status, remedy=_REMEDIES.get(status, ""))
+
+
+def _class_for(status: int) -> type[ConnectorError]:
+    if status == 401:
+        return AuthError
+    if status == 403:
+        return ConfigError
+    if status in {500, 502, 504}:
+        return UnknownOutcomeError
+    return RetryableError if status == 408 or status > 500 else RejectedError
+
+
+def retry_after(response: requests.Response, default: float = DEFAULT_WAIT) -> float:
+    """Return the seconds that the answer asks us to wait: Retry-After in seconds or as a date."""
+    text = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = _seconds_until(text, response, default)
+    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else default
+
+
+def _seconds_until(text: str, response: requests.Response, default: float) -> float:
+    try:
+        target = parsedate_to_datetime(text)
+        # By the vendor's own clock: ours may be wrong by more than the wait.
+        now = (
+            parsedate_to_datetime(response.headers["Date"])
+            if "Date" in response.headers
+            else datetime.now(UTC)
+        )
+        return (target - now).total_seconds()
+    except (ValueError, TypeError):
+        return default

@@ -1,0 +1,16 @@
+"""Settings of the tests: those of the product, with trial keys and fast passwords; the database may be given."""
+
+import os
+
+os.environ.setdefault("DEBUG", "true")
+os.environ.setdefault("DATABASE_URL", "sqlite://:memory:")
+os.environ.setdefault("LOG_LEVEL", "ERROR")
+
+from integration_hub.settings import *  # noqa: E402, F403 - settings are a module
+
+DEBUG = False
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
