@@ -14,17 +14,17 @@ SHORTEST_SECRET = 4
 """Masking shorter texts would tear holes into every sentence."""
 
 _EMAIL = re.compile(r"[\w.+'-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
-_CREDENTIAL = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=!-]{8,}")
+_CREDENTIAL = re.compile(r"(?i)\b(bearer|basic)\s+(?=\S*\d)[\w.~+/=!-]{8,}")
 _TOKEN_FIELD = re.compile(
-    r"(?i)(\"?(?:access_token|refresh_token|client_secret|assertion|password|token)\"?\s*[:=]\s*\"?)[^\s\"&,}]+"
+    r"(?i)(\"?(?:access_token|refresh_token|client_secret|assertion|password)\"?\s*[:=]\s*\"?)[^\s\"&,}]+"
 )
 _QUERY = re.compile(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*")
 _TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return `text` without the secrets (plain, quoted or base64), credentials, queries of addresses and e-mails."""
-    for secret in secrets:
+    """Return `text` without secrets (plain, quoted or base64), credentials, queries of addresses, e-mails."""
+    for secret in sorted(secrets, key=len, reverse=True):  # one secret may be part of another
         for form in _forms(secret):
             text = text.replace(form, MASK)
     text = _QUERY.sub(r"\1", text)

@@ -9,33 +9,27 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 import requests
-import urllib3.exceptions
 
+from integration_hub.connectors.answers import by_status, host_of, network_error
 from integration_hub.connectors.errors import (
-    AuthError,
     BudgetError,
     ConfigError,
     ConnectorError,
     RateLimitError,
-    RejectedError,
     RetryableError,
     UnknownOutcomeError,
 )
-from integration_hub.connectors.redaction import excerpt, redact, without_query
+from integration_hub.connectors.redaction import redact, without_query
 
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect and between two bytes of an answer."""
 LONGEST_ANSWER = 300.0
 """Seconds a whole answer may take: a trickle of bytes never trips the timeout above."""
 LARGEST_ANSWER = 50 * 1024 * 1024
-DEFAULT_WAIT = 30.0
-"""Seconds to wait when a vendor says "too many" and not for how long."""
-LONGEST_WAIT = 24 * 3600.0
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +107,7 @@ def read_json(response: requests.Response) -> Any:
     except (ValueError, RecursionError):
         kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
         raise RetryableError(
-            f"{_host(response.url)} answered {response.status_code} with something that is not JSON ({kind}).",
+            f"{host_of(response.url)} answered {response.status_code} with {kind} instead of JSON.",
             code="not_json",
             remedy="Usually a proxy or a maintenance page. If it lasts, open the address in a browser.",
             status=response.status_code,
@@ -123,8 +117,9 @@ def read_json(response: requests.Response) -> Any:
 class Transport:
     """HTTP to one account at a vendor.
 
-    It sends once: no retries, no redirects; trying again is the outbox's business. `classify` is how a connector
-    turns its vendor's answers into errors, also those with status 200; None leaves it to the status table.
+    It sends once: no retries, no redirects; trying again is the outbox's business. `classify` is how a
+    connector turns its vendor's answers into errors, also those with status 200; None leaves it to the
+    status table.
     """
 
     def __init__(
@@ -160,7 +155,7 @@ class Transport:
 
     def address(self, path_or_url: str) -> str:
         """Return the full address; a full one given must be as safe as the base address."""
-        if "://" not in path_or_url:
+        if not path_or_url.startswith(("https://", "http://")):
             return f"{self.base_url}/{path_or_url.lstrip('/')}"
         _check_host(urlsplit(path_or_url))
         return path_or_url
@@ -182,33 +177,44 @@ class Transport:
 
         `repeatable` False: doing it twice would do harm, so a lost answer is an UnknownOutcomeError.
         """
-        url = self.address(path_or_url)
         self.limiter.acquire(scope)
-        exchange = _Exchange(method, url, purpose)
-        try:
-            response = self._session.request(
-                method, url, params=params, json=json, data=data, headers=dict(headers or {}),
-                timeout=self.timeout, allow_redirects=False, stream=True,
-            )  # fmt: skip
-            exchange.answered(response)
-            error = self.classify(response) or _by_status(response)
-        except requests.RequestException as failure:
-            error = _network_error(failure, _host(url))
-        except ConnectorError as failure:
-            error = failure
-        if error is None:
-            self._observe(exchange.callout(""))
-            return response
-        error = self._presentable(error, repeatable=repeatable)
-        self._observe(exchange.callout(error.code, clean=self.redact))
+        exchange = _Exchange(method, self.address(path_or_url), purpose)
+        content = {"params": params, "json": json, "data": data, "headers": dict(headers or {})}
+        answer = self._attempt(exchange, content)
+        if isinstance(answer, requests.Response):
+            self.record(exchange.callout(""))
+            return answer
+        error = self._presentable(answer, repeatable=repeatable)
+        self.record(exchange.callout(error.code, clean=self.redact))
         if isinstance(error, RateLimitError) and not isinstance(error, BudgetError):
             self.limiter.block(scope, error.retry_after)
         # Whatever came before holds addresses with queries, headers and bodies: it must not reach a log.
         raise error from None
 
     def record(self, callout: Callout) -> None:
-        """Keep a callout that did not go over HTTP."""
-        self._observe(callout)
+        """Hand over a callout; also for the vendors that are not reached by HTTP."""
+        try:
+            self.observer(callout)
+        except Exception:
+            # The exchange has happened: a log that fails must not make it look otherwise.
+            logger.exception("callout could not be recorded")
+
+    def _attempt(self, exchange: _Exchange, content: dict[str, Any]) -> requests.Response | ConnectorError:
+        options: dict[str, Any] = {"timeout": self.timeout, "allow_redirects": False, "stream": True}
+        try:
+            response = self._session.request(exchange.method, exchange.url, **content, **options)
+            exchange.answered(response)
+            return self.classify(response) or by_status(response) or response
+        except requests.RequestException as failure:
+            return network_error(failure, host_of(exchange.url))
+        except UnicodeError:
+            return ConfigError(
+                "The request holds a character that cannot be sent in a header.",
+                code="request",
+                remedy="Enter the tokens and secrets again: something else was pasted with them.",
+            )
+        except ConnectorError as failure:
+            return failure
 
     def _presentable(self, error: ConnectorError, *, repeatable: bool) -> ConnectorError:
         if isinstance(error, UnknownOutcomeError) and repeatable:
@@ -218,13 +224,6 @@ class Transport:
         error.code = self.redact(error.code)[:80]
         error.args = (error.message,)
         return error
-
-    def _observe(self, callout: Callout) -> None:
-        try:
-            self.observer(callout)
-        except Exception:
-            # The exchange has happened: a log that fails must not make it look otherwise.
-            logger.exception("callout could not be recorded")
 
 
 class _Exchange:
@@ -251,14 +250,15 @@ class _Exchange:
             if self.bytes_in > LARGEST_ANSWER:
                 response.close()
                 raise ConfigError(
-                    f"{_host(self.url)} sent more than {LARGEST_ANSWER // 1024 // 1024} MB in one answer.",
+                    f"{host_of(self.url)} sent more than {LARGEST_ANSWER // 1024 // 1024} MB in one answer.",
                     code="answer_too_large",
                     remedy="Ask for fewer fields or smaller pages.",
                 )
             if time.monotonic() - self.started > LONGEST_ANSWER:
                 response.close()
                 raise UnknownOutcomeError(
-                    f"{_host(self.url)} took more than {LONGEST_ANSWER:.0f} s for one answer.", code="timeout"
+                    f"{host_of(self.url)} took more than {LONGEST_ANSWER:.0f} s for one answer.",
+                    code="timeout",
                 )
         # requests keeps a body that it read itself in just this way; it offers no bounded reading.
         response._content = b"".join(chunks)
@@ -285,7 +285,7 @@ def _check_host(parts: SplitResult) -> None:
         raise ConfigError("The address is not complete.", remedy=_ADDRESS_REMEDY)
     if parts.username or parts.password:
         raise ConfigError(
-            "The address holds a user name or password.", remedy="Put credentials into their own fields."
+            "The address holds a user name or password.", remedy="Use the fields made for them."
         )
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ConfigError(
@@ -306,99 +306,3 @@ def is_loopback(host: str) -> bool:
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Change nothing; without an auth of its own, requests would put the one of ~/.netrc over our header."""
     return request
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or "the vendor"
-
-
-def _network_error(failure: requests.RequestException, host: str) -> ConnectorError:
-    cause = failure.args[0] if failure.args else None
-    reason = getattr(cause, "reason", cause)
-    if isinstance(failure, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(reason):
-        return ConfigError(
-            f"The certificate of {host} is not trusted.",
-            code="certificate",
-            remedy="Install the certificate authority on this machine (REQUESTS_CA_BUNDLE) or correct the address.",
-        )
-    never_sent = isinstance(failure, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError)
-    if never_sent or isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return RetryableError(
-            f"No connection to {host}.",
-            code="connect",
-            remedy="If it lasts, check the address, the name service and the firewall.",
-        )
-    if isinstance(failure, requests.exceptions.Timeout) or "timed out" in str(cause):
-        return UnknownOutcomeError(f"{host} did not answer in time.", code="timeout")
-    if isinstance(failure, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        return UnknownOutcomeError(
-            f"{host} dropped the connection before its answer was complete.", code="dropped"
-        )
-    if isinstance(failure, requests.exceptions.ContentDecodingError):
-        return UnknownOutcomeError(f"The answer of {host} could not be unpacked.", code="not_readable")
-    return ConfigError(
-        f"The request to {host} could not be built ({type(failure).__name__}).",
-        remedy="Check the address and secrets.",
-    )
-
-
-_REMEDIES = {
-    401: "Check the credentials of this connection.",
-    403: "The account lacks a permission: see the vendor's sentence.",
-    404: "Check the address and the name of the object type.",
-}
-
-
-def _by_status(response: requests.Response) -> ConnectorError | None:
-    status = response.status_code
-    if 200 <= status < 300:
-        return None
-    message = f"{_host(response.url)} answered {status}"
-    if 300 <= status < 400:
-        target = _host(response.headers.get("Location", ""))
-        return ConfigError(
-            f"{message}: a redirect to {target}.",
-            code="redirect",
-            status=status,
-            remedy="Redirects are not followed with credentials: enter the final address in the connection.",
-        )
-    said = excerpt(response.content.decode("utf-8", "replace"))
-    message = f"{message}: {said}" if said else f"{message}."
-    if status == 429:
-        return RateLimitError(message, retry_after=retry_after(response), status=status)
-    kind = _class_for(status)
-    return kind(message, code=f"http_{status}", status=status, remedy=_REMEDIES.get(status, ""))
-
-
-def _class_for(status: int) -> type[ConnectorError]:
-    if status == 401:
-        return AuthError
-    if status == 403:
-        return ConfigError
-    if status in {500, 502, 504}:
-        return UnknownOutcomeError
-    return RetryableError if status == 408 or status > 500 else RejectedError
-
-
-def retry_after(response: requests.Response, default: float = DEFAULT_WAIT) -> float:
-    """Return the seconds that the answer asks us to wait: Retry-After in seconds or as a date."""
-    text = response.headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = _seconds_until(text, response, default)
-    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else default
-
-
-def _seconds_until(text: str, response: requests.Response, default: float) -> float:
-    try:
-        target = parsedate_to_datetime(text)
-        # By the vendor's own clock: ours may be wrong by more than the wait.
-        now = (
-            parsedate_to_datetime(response.headers["Date"])
-            if "Date" in response.headers
-            else datetime.now(UTC)
-        )
-        return (target - now).total_seconds()
-    except (ValueError, TypeError):
-        return default
