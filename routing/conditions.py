@@ -141,9 +141,9 @@ def evaluate(
     now: datetime,
     zone: tzinfo,
 ) -> Match:
-    """Return whether the rows match, with the verdict of every row; compiled to SOQL they find the same records.
+    """Return whether the rows match, and what each row said; as SOQL they find the same records.
 
-    A row that cannot be evaluated raises CriterionError, a wrong logic FilterLogicError; neither is "no match".
+    A row that cannot be evaluated raises CriterionError, a wrong logic FilterLogicError: neither is a "no".
     """
     parsed = filter_logic.parse(logic, tuple(row.number for row in criteria))
     verdicts = tuple(_verdict(row, values, fields, now=now, zone=zone) for row in criteria)
