@@ -43,8 +43,8 @@ SETTINGS = (
     Setting(
         "login_url",
         "Login address",
-        help_text="Your My Domain, such as https://acme.my.salesforce.com (Setup > My Domain). Client credentials "
-        "need it. Empty: the common login address of the environment.",
+        help_text="Your My Domain, such as https://acme.my.salesforce.com (Setup > My Domain). Client "
+        "credentials need it. Empty: the common login address of the environment.",
     ),
     Setting("client_id", "Consumer key (client id)", help_text=_APP),
     Setting("client_secret", "Consumer secret (client secret)", secret=True, help_text=_APP),
@@ -58,14 +58,14 @@ SETTINGS = (
         "security_token",
         "Security token",
         secret=True,
-        help_text="Only for user name and password, unless this machine's address is trusted. The integration user "
-        "gets it by e-mail: Settings > Reset My Security Token.",
+        help_text="Only for user name and password, unless this machine's address is trusted. The "
+        "integration user gets it by e-mail: Settings > Reset My Security Token.",
     ),
     Setting(
         "private_key",
         "Private key (PEM)",
         secret=True,
-        help_text="For JWT bearer: the key whose certificate was uploaded to the app (“Use digital signatures”).",
+        help_text="For JWT bearer: the key whose certificate the app holds (“Use digital signatures”).",
     ),
     Setting(
         "refresh_token",
@@ -206,7 +206,7 @@ class Session:
         rotated = str(answer.get("refresh_token") or "")
         if self._flow == "refresh_token" and rotated and rotated != self._config["refresh_token"]:
             self._transport.add_secret(rotated)
-            # Stored before the first use: with the old one already void, losing this one means a new approval.
+            # Stored before the first use: the old one is void, losing this one means a new approval.
             self._keeper.replace_secret("refresh_token", rotated)
             self._config["refresh_token"] = rotated
         tokens = {

@@ -19,7 +19,7 @@ from integration_hub.connectors.errors import (
 )
 
 BUDGET_PAUSE = 15 * 60.0
-"""Seconds between two tries once the calls of the day are used up: they come back bit by bit over 24 hours."""
+"""Seconds between two tries once the calls of the day are used up: they come back bit by bit."""
 CONCURRENCY_PAUSE = 5.0
 LOGIN_RATE_PAUSE = 10 * 60.0
 
@@ -57,28 +57,41 @@ _BY_CODE: dict[str, tuple[type[ConnectorError], str]] = {
 _RETRY_STATUSES = {406, 408, 420}
 """Besides the 5xx: 420 and 406 come from the edge while an org is moved or set up, as pages in HTML."""
 
-_TOKEN_REMEDIES = (
-    ("authentication failure", "User name, password or security token are wrong, or the login is not allowed from "
-     "here (Setup > Users > Login History says why). Too many tries lock the user out."),
-    ("expired access/refresh token", "The refresh token was revoked or expired: authorize the app again."),
-    ("hasn't approved this consumer", "Pre-authorize the integration user for the app (Manage > OAuth Policies > "
-     "Permitted Users: “Admin approved”, then add its profile or permission set)."),
-    ("not admin approved", "Add the profile or permission set of the integration user to the app."),
-    ("audience is invalid", "The login address does not fit the org: a sandbox logs in at "
-     "https://test.salesforce.com, production at https://login.salesforce.com."),
-    ("inactive", "The user or the org is inactive: activate it or enter another."),
-    ("invalid assertion", "The private key does not belong to the certificate of the app, or this machine's clock "
-     "is wrong."),
-    ("no client credentials user enabled", "Switch the client credentials flow on in the app and name its "
-     "“Run As” user."),
-    ("request not supported on this domain", "This flow works only at your My Domain: enter its address as login "
-     "address (Setup > My Domain)."),
-)  # fmt: skip
-_TOKEN_REMEDY_BY_CODE = {
-    "invalid_client_id": "Copy the Consumer Key again (Setup > App Manager > your app > Manage Consumer Details).",
-    "invalid_client": "Copy the Consumer Secret again (Setup > App Manager > your app > Manage Consumer Details).",
+_LOGIN_REMEDY = (
+    "User name, password or security token are wrong, or the login is not allowed from here "
+    "(Setup > Users > Login History says why). Too many tries lock the user out."
+)
+_APPROVE_REMEDY = (
+    "Pre-authorize the integration user for the app: Manage > OAuth Policies > Permitted Users "
+    "“Admin approved”, then add its profile or permission set."
+)
+_AUDIENCE_REMEDY = (
+    "The login address does not fit the org: a sandbox logs in at https://test.salesforce.com, "
+    "production at https://login.salesforce.com."
+)
+_DOMAIN_REMEDY = (
+    "This flow works at your My Domain only: enter its address as login address (Setup > My Domain)."
+)
+_CLOCK_REMEDY = "The private key does not belong to the app's certificate, or this machine's clock is wrong."
+_RUN_AS_REMEDY = "Switch the client credentials flow on in the app and name its “Run As” user."
+_CONSUMER_REMEDY = "Copy the consumer {} again: Setup > App Manager > your app > Manage Consumer Details."
+
+_REMEDY_BY_DESCRIPTION = {
+    "authentication failure": _LOGIN_REMEDY,
+    "expired access/refresh token": "The refresh token was revoked or expired: authorize the app again.",
+    "hasn't approved this consumer": _APPROVE_REMEDY,
+    "not admin approved": _APPROVE_REMEDY,
+    "audience is invalid": _AUDIENCE_REMEDY,
+    "inactive": "The user or the org is inactive: activate it or enter another.",
+    "invalid assertion": _CLOCK_REMEDY,
+    "no client credentials user enabled": _RUN_AS_REMEDY,
+    "not supported on this domain": _DOMAIN_REMEDY,
+}
+_REMEDY_BY_TOKEN_CODE = {
+    "invalid_client_id": _CONSUMER_REMEDY.format("key"),
+    "invalid_client": _CONSUMER_REMEDY.format("secret"),
     "unsupported_grant_type": "Switch this login flow on in the app's OAuth settings, or choose another one.",
-    "invalid_app_access": "Add the profile or permission set of the integration user to the app.",
+    "invalid_app_access": _APPROVE_REMEDY,
 }
 
 
@@ -164,6 +177,6 @@ def _token_error(body: dict[str, Any], status: int) -> ConnectorError:
         return RateLimitError(message, retry_after=LOGIN_RATE_PAUSE, code=code, status=status)
     if code in {"unknown_error", "server_error", "temporarily_unavailable"} or status >= 500:
         return RetryableError(message, code=code, status=status)
-    remedies = [remedy for part, remedy in _TOKEN_REMEDIES if part in lowered]
-    remedy = remedies[0] if remedies else _TOKEN_REMEDY_BY_CODE.get(code, "Check the login settings.")
+    remedies = [remedy for part, remedy in _REMEDY_BY_DESCRIPTION.items() if part in lowered]
+    remedy = remedies[0] if remedies else _REMEDY_BY_TOKEN_CODE.get(code, "Check the login settings.")
     return AuthError(message, code=code, remedy=remedy, status=status)

@@ -1,0 +1,290 @@
+"""Salesforce: reads records by SOQL, describes objects, knows the users and queues."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any, ClassVar
+
+import requests
+
+from integration_hub.connectors import salesforce_schema, soql
+from integration_hub.connectors.contract import Keeper, People, Setting, Source
+from integration_hub.connectors.errors import ConfigError, ConnectorError, RejectedError, RetryableError
+from integration_hub.connectors.filters import Condition, Filter, Operator
+from integration_hub.connectors.records import Check, Member, Page, ReadRequest, Record
+from integration_hub.connectors.salesforce_auth import PRODUCTION, SANDBOX, SETTINGS, Session
+from integration_hub.connectors.salesforce_errors import classify
+from integration_hub.connectors.salesforce_reading import Row, Span, read_span, to_record
+from integration_hub.connectors.schema import FieldType, ObjectSchema
+from integration_hub.connectors.transport import Transport, read_json
+
+BATCH = (200, 2000)
+"""Bounds of the page size that Salesforce takes as a hint."""
+FETCH_CHUNK = 2000
+QUERY_CHUNK = 200
+"""Ids in one query: each costs 27 characters of an address that may have 16,384."""
+OLDEST_VERSION = 41.0
+"""Older versions are no longer supported from Summer '27 on."""
+
+_OBJECT = re.compile(r"[A-Za-z]\w*")
+_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Z0-5]{3})?")
+_VERSION = re.compile(r"\d{2,3}\.0")
+_USAGE = re.compile(r"(?:^|[\s;,])api-usage=(\d+)/(\d+)")
+_USER_FIELDS = ["Id", "Name", "Email", "IsActive", "TimeZoneSidKey"]
+
+
+class Salesforce(Source, People):
+    kind: ClassVar[str] = "salesforce"
+    label: ClassVar[str] = "Salesforce"
+    settings: ClassVar[Sequence[Setting]] = SETTINGS
+    production_url: ClassVar[str] = PRODUCTION
+    sandbox_url: ClassVar[str] = SANDBOX
+
+    def __init__(self, config: Mapping[str, str], transport: Transport, keeper: Keeper) -> None:
+        super().__init__(config, transport, keeper)
+        transport.classify = self._judge
+        self.session = Session(config, transport, keeper)
+        self.zone: tzinfo = UTC
+        """The zone in which dates in filters are meant."""
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self._usage: tuple[int, int] | None = None
+
+    def read(self, request: ReadRequest) -> Iterator[Page]:
+        now = self.clock()
+        size = request.page_size if request.limit is None else min(request.limit, request.page_size)
+        span = Span(
+            fields=request.fields,
+            object_type=request.object_type,
+            where=self._condition(request.where, now),
+            since=request.since,
+            until=request.until,
+            limit=request.limit,
+        )
+        _sentence(span.query)
+        for rows in read_span(lambda query: self._pages(query, size), span, now=now):
+            records = [to_record(row, self.session.instance_url) for row in rows]
+            yield Page(records, watermark=records[-1].modified_at)
+
+    def fetch(self, object_type: str, ids: Sequence[str], fields: Sequence[str]) -> list[Record]:
+        wanted = list(dict.fromkeys(ids))
+        wrong = [record_id for record_id in wanted if not _ID.fullmatch(record_id)]
+        if wrong:
+            raise RejectedError(f"“{wrong[0]}” is not a Salesforce id.", code="MALFORMED_ID")
+        columns = ["Id", "SystemModstamp", *fields]
+        if any("." in name for name in fields):
+            rows = self._fetch_by_query(object_type, wanted, columns)
+        else:
+            rows = self._fetch_collection(object_type, wanted, columns)
+        return [to_record(row, self.session.instance_url) for row in rows]
+
+    def describe(self, object_type: str) -> ObjectSchema:
+        answer = self._get(f"/sobjects/{_object(object_type)}/describe", purpose=f"describe {object_type}")
+        return salesforce_schema.object_schema(answer)
+
+    def base_fields(self, schema: ObjectSchema) -> list[str]:
+        return salesforce_schema.base_fields(schema)
+
+    def object_types(self) -> list[tuple[str, str]]:
+        answer = self._get("/sobjects", purpose="list object types")
+        return sorted(
+            ((item["name"], item["label"]) for item in answer["sobjects"] if _can_be_watched(item)),
+            key=lambda pair: pair[1].casefold(),
+        )
+
+    def count(self, object_type: str, where: Filter | None) -> int:
+        condition = self._condition(where, self.clock())
+        query = f"SELECT COUNT() FROM {_object(object_type)}"  # noqa: S608 - the name is checked
+        if condition:
+            query += f" WHERE {condition}"
+        return int(self._get("/query", params={"q": query}, purpose=f"count {object_type}")["totalSize"])
+
+    def check(self) -> Check:
+        try:
+            return self._checked()
+        except (ConfigError, RejectedError) as error:
+            hint = self._version_hint() if error.status == 404 else error.remedy
+            return Check(ok=False, summary=error.message, problems=[hint] if hint else [])
+
+    def members(self) -> Iterator[Sequence[Member]]:
+        users = soql.select(_USER_FIELDS, "User", where="UserType = 'Standard'", order=["Id"])
+        for rows in self._pages(users):
+            yield [_user(row) for row in rows]
+        inside: dict[str, list[str]] = {}
+        for rows in self._pages(soql.select(["GroupId", "UserOrGroupId"], "GroupMember", order=["Id"])):
+            for row in rows:
+                inside.setdefault(row["GroupId"], []).append(row["UserOrGroupId"])
+        queues = soql.select(["Id", "Name", "Email"], "Group", where="Type = 'Queue'", order=["Id"])
+        for rows in self._pages(queues):
+            yield [_queue(row, inside) for row in rows]
+
+    def find_member(self, email: str) -> Member | None:
+        same_email = Condition("Email", FieldType.TEXT, Operator.EQUALS, (email,))
+        where = f"UserType = 'Standard' AND {self._condition(same_email, self.clock())}"
+        query = soql.select(_USER_FIELDS, "User", where=where, order=["-IsActive", "Id"], limit=1)
+        for rows in self._pages(query):
+            for row in rows:
+                return _user(row)
+        return None
+
+    def _judge(self, response: requests.Response) -> ConnectorError | None:
+        usage = _USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
+        if usage:
+            self._usage = int(usage[1]), int(usage[2])
+            self.transport.limiter.report_usage(*self._usage)
+        return classify(response)
+
+    def _condition(self, where: Filter | None, now: datetime) -> str:
+        if where is None:
+            return ""
+        return _sentence(lambda: soql.where(where, now=now, zone=self.zone))
+
+    def _path(self, path: str) -> str:
+        version = self.session.version
+        if not _VERSION.fullmatch(version):
+            raise ConfigError(f"“{version}” is not an API version.", remedy="Enter one such as 64.0.")
+        return f"/services/data/v{version}{path}"
+
+    def _get(self, path: str, **arguments: Any) -> Any:
+        return read_json(self.session.request("GET", self._path(path), **arguments))
+
+    def _pages(self, query: str, size: int = BATCH[1]) -> Iterator[list[Row]]:
+        """Yield the pages of a query's rows; a short page is not the end, only `done` is."""
+        hint = f"batchSize={min(max(size, BATCH[0]), BATCH[1])}"
+        headers = {"Sforce-Query-Options": hint}
+        answer = self._get("/query", params={"q": query}, headers=headers, purpose="query")
+        while True:
+            rows, following = _page(answer)
+            yield rows
+            if following is None:
+                return
+            answer = read_json(self.session.request("GET", following, purpose="query"))
+
+    def _fetch_collection(self, object_type: str, ids: list[str], fields: list[str]) -> Iterator[Row]:
+        columns = list({name.casefold(): name for name in fields}.values())
+        path = self._path(f"/composite/sobjects/{_object(object_type)}")
+        for start in range(0, len(ids), FETCH_CHUNK):
+            body = {"ids": ids[start : start + FETCH_CHUNK], "fields": columns}
+            rows = read_json(self.session.request("POST", path, json=body, purpose=f"fetch {object_type}"))
+            yield from (row for row in rows if row)
+
+    def _fetch_by_query(self, object_type: str, ids: list[str], fields: list[str]) -> Iterator[Row]:
+        """Yield rows with parent fields, which the collection call does not give."""
+        for start in range(0, len(ids), QUERY_CHUNK):
+            listed = ", ".join(f"'{record_id}'" for record_id in ids[start : start + QUERY_CHUNK])
+            query = _select(fields, object_type, where=f"Id IN ({listed})")
+            for rows in self._pages(query):
+                yield from rows
+
+    def _checked(self) -> Check:
+        query = "SELECT Id, Name, IsSandbox FROM Organization LIMIT 1"
+        org = self._get("/query", params={"q": query}, purpose="check")["records"][0]
+        user = self._who_am_i()
+        facts = {
+            "Organization": org["Name"],
+            "Organization id": org["Id"],
+            "Environment": "sandbox" if org["IsSandbox"] else "production",
+            "Signed in as": user,
+            "Address": self.session.instance_url,
+            "API version": self.session.version,
+        }
+        if self._usage:
+            used, limit = self._usage
+            facts["API calls, last 24 hours"] = f"{used:,} of {limit:,} used, {max(limit - used, 0):,} left"
+        problems = [*self._problems(is_sandbox=bool(org["IsSandbox"]))]
+        summary = f"Connected to {org['Name']} ({facts['Environment']}) as {user}."
+        return Check(ok=not problems, summary=summary, facts=facts, problems=problems)
+
+    def _problems(self, *, is_sandbox: bool) -> Iterator[str]:
+        expected = {PRODUCTION: False, SANDBOX: True}.get(self.transport.base_url, is_sandbox)
+        if expected != is_sandbox:
+            wanted, found = ("sandbox", "production") if expected else ("production", "sandbox")
+            yield f"This connection is set up as {wanted}, but the organization is {found}."
+        if float(self.session.version) < OLDEST_VERSION:
+            yield f"API version {self.session.version} is too old: use {OLDEST_VERSION} or later."
+        if self._usage and self._usage[0] >= self._usage[1]:
+            yield "The API calls of the last 24 hours are used up."
+
+    def _who_am_i(self) -> str:
+        try:
+            user = read_json(self.session.request("GET", "/services/oauth2/userinfo", purpose="check"))
+        except (ConfigError, RejectedError):
+            # The app may lack the scope for it and yet be good for everything else.
+            return self.session.user_id or "unknown user"
+        return f"{user.get('name', '')} ({user.get('preferred_username', '')})"
+
+    def _version_hint(self) -> str:
+        """Say which versions the org has: an unknown one and a wrong address answer alike."""
+        try:
+            versions = read_json(self.session.request("GET", "/services/data/", purpose="check"))
+            newest = max(versions, key=lambda item: float(item["version"]))["version"]
+        except (ConnectorError, TypeError, KeyError, ValueError):
+            return "Check the API version and the addresses."
+        return f"API version {self.session.version} may not exist there; the newest is {newest}."
+
+
+def _sentence(build: Callable[[], str]) -> str:
+    """Return what `build` gives; what it says cannot be asked becomes a ConfigError."""
+    try:
+        return build()
+    except ValueError as error:
+        raise ConfigError(str(error), code="query", remedy="Correct the criteria or the fields.") from None
+
+
+def _select(fields: Sequence[str], object_type: str, *, where: str) -> str:
+    return _sentence(lambda: soql.select(fields, object_type, where=where))
+
+
+def _object(name: str) -> str:
+    if not _OBJECT.fullmatch(name):
+        raise ConfigError(
+            f"“{name}” is not the API name of a Salesforce object.", remedy="Choose one of the list."
+        )
+    return name
+
+
+def _page(answer: Any) -> tuple[list[Row], str | None]:
+    """Return the rows and the path of the next page, if there is one."""
+    rows = answer.get("records") if isinstance(answer, dict) else None
+    following = answer.get("nextRecordsUrl") if isinstance(answer, dict) else None
+    is_done = isinstance(answer, dict) and answer.get("done")
+    is_path = isinstance(following, str) and following.startswith("/services/")
+    if not isinstance(rows, list) or not (is_done or is_path):
+        raise RetryableError("Salesforce sent a page that is not complete.", code="malformed_page")
+    return rows, None if is_done else following
+
+
+def _can_be_watched(item: Mapping[str, Any]) -> bool:
+    return bool(
+        item.get("queryable") and item.get("layoutable", True) and not item.get("deprecatedAndHidden")
+    )
+
+
+def _user(row: Row) -> Member:
+    return Member(
+        remote_id=row["Id"],
+        name=row["Name"] or "",
+        email=row["Email"] or "",
+        active=bool(row["IsActive"]),
+        time_zone=row["TimeZoneSidKey"] or "",
+    )
+
+
+def _queue(row: Row, inside: Mapping[str, Sequence[str]]) -> Member:
+    """Return a queue with its people, those of the public groups in it included."""
+    people: dict[str, None] = {}
+    waiting, seen = [row["Id"]], set()
+    while waiting:
+        group = waiting.pop()
+        if group in seen:
+            continue
+        seen.add(group)
+        for member in inside.get(group, ()):
+            if member.startswith("005"):
+                people[member] = None
+            else:
+                waiting.append(member)
+    return Member(
+        row["Id"], row["Name"] or "", email=row.get("Email") or "", is_group=True, members=tuple(people)
+    )
