@@ -1,0 +1,23 @@
+"""Instants as messages carry and show them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def instant(text: str) -> datetime | None:
+    """Return the instant that an ISO text names; None when it names none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def age(since: datetime, now: datetime) -> str:
+    """Return "3 min ago", as short as it fits a line."""
+    seconds = max((now - since).total_seconds(), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now"
