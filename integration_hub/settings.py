@@ -101,7 +101,12 @@ TASK_SECONDS = 30
 LEASE_SECONDS = 90
 Q_CLUSTER: dict[str, Any] = {
     "name": "sync",
-    "ALT_CLUSTERS": {"alerts": {"workers": env.int("ALERT_WORKERS", default=4), "queue_limit": env.int("ALERT_WORKERS", default=4)}},
+    "ALT_CLUSTERS": {
+        "alerts": {
+            "workers": env.int("ALERT_WORKERS", default=4),
+            "queue_limit": env.int("ALERT_WORKERS", default=4),
+        }
+    },
     "workers": env.int("SYNC_WORKERS", default=4),
     "queue_limit": env.int("SYNC_WORKERS", default=4),
     "timeout": 60,

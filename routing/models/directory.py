@@ -12,7 +12,9 @@ class Person(models.Model):
     """Somebody of the company, whatever the systems call them."""
 
     name = models.CharField(max_length=200)
-    email = models.EmailField(unique=True, null=True, blank=True, help_text="Lower case; how systems are matched.")
+    email = models.EmailField(
+        unique=True, null=True, blank=True, help_text="Lower case; how systems are matched."
+    )
     time_zone = models.CharField(
         "time zone override",
         max_length=64,
@@ -55,9 +57,7 @@ class DirectoryLink(models.Model):
     time_zone = models.CharField(max_length=64, blank=True)
     is_group = models.BooleanField("queue", default=False)
     members = models.JSONField(default=list, blank=True, help_text="A queue's members: their ids there.")
-    person = models.ForeignKey(
-        Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="links"
-    )
+    person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="links")
     manual = models.BooleanField(default=False, help_text="Set by hand; refreshes leave it alone.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.UNMATCHED)
     candidates = models.JSONField(default=list, blank=True)

@@ -22,7 +22,9 @@ WEEKDAYS = [
 def check_zone(name: str) -> None:
     """Refuse what is not an IANA time zone name."""
     if name and name not in available_timezones():
-        raise ValidationError(f"“{name}” is not a time zone. Use a name such as Europe/Berlin or America/New_York.")
+        raise ValidationError(
+            f"“{name}” is not a time zone. Use a name such as Europe/Berlin or America/New_York."
+        )
 
 
 class WorkingHours(models.Model):

@@ -22,7 +22,8 @@ class MessageTemplate(models.Model):
         max_length=75, blank=True, default="Open record", help_text="The button to the record. Empty: none."
     )
     context = models.TextField(
-        blank=True, help_text="The small line below. When it happened, and how old that is, is added by itself."
+        blank=True,
+        help_text="The small line below. When it happened, and how old that is, is added by itself.",
     )
 
     class Meta:
@@ -114,9 +115,7 @@ class Rule(models.Model):
     copy_channel = models.CharField(
         max_length=100, blank=True, help_text="Each message also goes to this channel, at any hour."
     )
-    outside_hours = models.CharField(
-        max_length=10, choices=OutsideHours.choices, default=OutsideHours.HOLD
-    )
+    outside_hours = models.CharField(max_length=10, choices=OutsideHours.choices, default=OutsideHours.HOLD)
     outside_channel = models.CharField(max_length=100, blank=True)
     queue_handling = models.CharField(
         "if a queue owns it", max_length=10, choices=QueueHandling.choices, default=QueueHandling.MEMBERS
@@ -132,7 +131,9 @@ class Rule(models.Model):
     )
     template = models.ForeignKey(MessageTemplate, on_delete=models.PROTECT, related_name="rules")
     active_from = models.DateTimeField(
-        null=True, editable=False, help_text="When it was last switched on; older events are not its business."
+        null=True,
+        editable=False,
+        help_text="When it was last switched on; older events are not its business.",
     )
 
     objects = RuleQuerySet.as_manager()
@@ -153,9 +154,7 @@ class RuleCriterion(models.Model):
     rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="criteria")
     number = models.PositiveSmallIntegerField(help_text="How the filter logic names the row.")
     field = models.CharField(max_length=120)
-    operator = models.CharField(
-        max_length=20, choices=[(o.value, OPERATOR_LABELS[o]) for o in Operator]
-    )
+    operator = models.CharField(max_length=20, choices=[(o.value, OPERATOR_LABELS[o]) for o in Operator])
     value = models.TextField(blank=True)
 
     class Meta:

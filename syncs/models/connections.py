@@ -40,9 +40,7 @@ class Connection(models.Model):
     )
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=30, choices=registry.kinds)
-    environment = models.CharField(
-        max_length=10, choices=Environment.choices, default=Environment.SANDBOX
-    )
+    environment = models.CharField(max_length=10, choices=Environment.choices, default=Environment.SANDBOX)
     base_url = models.URLField(
         "base URL override",
         blank=True,

@@ -60,9 +60,7 @@ class Delivery(models.Model):
     dedup_key = models.CharField(max_length=250, unique=True)
     payload = models.JSONField()
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.LIVE)
-    state = models.CharField(
-        max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING
-    )
+    state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)

@@ -12,6 +12,7 @@ class IncidentKind(models.TextChoices):
     HELD = "held", "Connection on hold"
     UNREACHABLE = "unreachable", "Vendor not answering"
     BUDGET = "budget", "Call budget used up"
+    STREAM = "stream", "Stream cannot be read"
     DEAD_LETTERS = "dead_letters", "Dead letters"
     EXPIRED = "expired", "Alerts expired"
     ERRORS = "errors", "Rule cannot be evaluated"

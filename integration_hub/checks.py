@@ -1,0 +1,1 @@
+"""Refuses impossible settings at start."""

@@ -1,0 +1,54 @@
+"""django-q2 entry points of routing; each takes ids and calls one function."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from routing import directory, reroute, router, work
+from syncs import leases, queues
+from syncs.engine import poll, push
+from syncs.models import Stream
+from syncs.schedules import ALERTS
+
+LOOK_AROUND = 1.0
+"""Seconds between two looks for what is due; with it a poll interval of 10 s is kept, though the scheduler
+of django-q2 ticks only every 30 s."""
+
+
+def pump() -> None:
+    """Wake workers for whatever is due, for TASK_SECONDS, then hand on to the next pump.
+
+    Only one runs at a time; the one started each minute by the schedule is the spare.
+    """
+    now = timezone.now()
+    with leases.held("pump", settings.LEASE_SECONDS, now) as lease:
+        if lease is None:
+            return
+        woken: dict[str, datetime] = {}
+        end = now + timedelta(seconds=settings.TASK_SECONDS)
+        while timezone.now() < end:
+            work.isolated("dispatch", lambda: work.dispatch(timezone.now(), woken), [], timezone.now())
+            work.isolated("expire", lambda: push.expire(timezone.now()), [], timezone.now())
+            work.isolated("reroute", lambda: reroute.run(timezone.now()), [], timezone.now())
+            time.sleep(LOOK_AROUND)
+    queues.wake("routing.tasks.pump", queue=ALERTS)
+
+
+def poll_and_route(stream_id: int) -> None:
+    stream = Stream.objects.select_related("connection").get(pk=stream_id)
+    done = poll.run(stream, timezone.now())
+    if done and done.waiting:
+        route(stream_id)
+
+
+def route(stream_id: int) -> None:
+    stream = Stream.objects.select_related("connection").get(pk=stream_id)
+    work.push_after(router.run(stream, timezone.now()), timezone.now())
+
+
+def refresh_directory() -> None:
+    directory.refresh_all(timezone.now())

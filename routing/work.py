@@ -1,0 +1,123 @@
+"""Everything that is due: done in this process (tick), or handed to the workers (dispatch)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from django.utils import timezone
+
+from routing import directory, reroute, router
+from syncs import incidents, queues
+from syncs.engine import poll, push
+from syncs.models import Change, Connection, Delivery, HubSettings, Stream, SyncRun
+from syncs.models.changes import ChangeState
+from syncs.models.incidents import IncidentKind
+from syncs.schedules import ALERTS
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+WOKEN_AGAIN_AFTER = timedelta(seconds=3)
+"""A worker that was woken gets so long to take the work up before another is woken for it."""
+
+
+def tick(
+    now: datetime,
+    *,
+    clock: Callable[[], datetime] = timezone.now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[str, Any]:
+    """Do everything that is due, once, in this process; return what was done, by step.
+
+    A step that fails is logged, opens an incident, and stops no other.
+    """
+    report: dict[str, Any] = {"polls": [], "routes": [], "pushes": [], "errors": []}
+
+    def step(name: str, group: str, function: Callable[[], Any]) -> None:
+        done = isolated(name, function, report["errors"], now)
+        if isinstance(done, SyncRun):
+            report[group].append(_summary(name, done))
+
+    if HubSettings.get().enabled:
+        isolated("directory", lambda: directory.refresh_due(now), report["errors"], now)
+        for stream in Stream.objects.due(now).select_related("connection"):
+            step(stream.key, "polls", lambda stream=stream: poll.run(stream, now))  # type: ignore[misc]
+        for stream in _streams_to_route():
+            step(stream.key, "routes", lambda stream=stream: router.run(stream, clock()))  # type: ignore[misc]
+    report["expired"] = isolated("expire", lambda: push.expire(clock()), report["errors"], now) or 0
+    for connection in _connections_to_push(clock()):
+        step(
+            connection.key,
+            "pushes",
+            lambda connection=connection: push.run(connection, clock(), clock=clock, sleep=sleep),  # type: ignore[misc]
+        )
+    report["rerouted"] = isolated("reroute", lambda: reroute.run(clock()), report["errors"], now) or 0
+    isolated("incidents", lambda: incidents.settle(clock()), report["errors"], now)
+    return report
+
+
+def dispatch(now: datetime, woken: dict[str, datetime]) -> int:
+    """Wake a worker for each thing that is due; return how many. `woken` remembers the recent ones."""
+    calls = 0
+    due: list[tuple[str, int, str]] = []
+    if HubSettings.get().enabled:
+        due += [("routing.tasks.poll_and_route", stream.pk, ALERTS) for stream in Stream.objects.due(now)]
+        due += [("routing.tasks.route", stream.pk, ALERTS) for stream in _streams_to_route()]
+        due += [("syncs.tasks.push_connection", c.pk, queues.queue_for(c)) for c in _connections_to_push(now)]
+    for function, pk, queue in due:
+        name = f"{function}:{pk}"
+        if name not in woken or now - woken[name] >= WOKEN_AGAIN_AFTER:
+            woken[name] = now
+            queues.wake(function, pk, queue=queue)
+            calls += 1
+    return calls
+
+
+def isolated(name: str, function: Callable[[], T], errors: list[str], now: datetime) -> T | None:
+    """Call `function`; an unexpected error is logged and becomes an incident, and its neighbours go on."""
+    try:
+        result = function()
+    except Exception:
+        logger.exception("step failed", extra={"step": name})
+        errors.append(name)
+        incidents.raise_incident(
+            f"internal:{name}",
+            kind=IncidentKind.INTERNAL,
+            title=f"Internal error in {name}",
+            detail="The log has the traceback.",
+            remedy="Nothing is lost: it is tried again. Report it if it lasts.",
+            now=now,
+        )
+        return None
+    incidents.close(f"internal:{name}", now)
+    return result
+
+
+def push_after(stream_run: SyncRun | None, now: datetime) -> None:
+    """Wake the senders of what routing just enqueued, without waiting for the next look around."""
+    if stream_run and stream_run.waiting:
+        for connection in _connections_to_push(now):
+            queues.wake("syncs.tasks.push_connection", connection.pk, queue=queues.queue_for(connection))
+
+
+def _streams_to_route() -> list[Stream]:
+    waiting = Change.objects.filter(state=ChangeState.WAITING).values("stream")
+    return list(Stream.objects.filter(pk__in=waiting).select_related("connection"))
+
+
+def _connections_to_push(now: datetime) -> list[Connection]:
+    due = Delivery.objects.due(now).values("connection")
+    return list(Connection.objects.usable(now).filter(pk__in=due))
+
+
+def _summary(name: str, run: SyncRun) -> dict[str, Any]:
+    counts = {
+        field: getattr(run, field)
+        for field in ("read", "delivered", "unchanged", "skipped", "waiting", "dead")
+    }
+    return {"name": name, "state": run.state, **counts, **({"error": run.error} if run.error else {})}

@@ -1,0 +1,98 @@
+"""Verbs of the change queue: record, wait, look back, mark routed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import DatabaseError
+
+from integration_hub.connectors.records import Record
+from syncs.models import Change, Stream
+from syncs.models.changes import ChangeOrigin, ChangeState
+
+CHUNK = 500
+
+
+class AlreadyRoutedError(DatabaseError):
+    """Another router was faster; whoever gets this rolls its transaction back."""
+
+
+def record(stream: Stream, records: Sequence[Record], origin: ChangeOrigin, now: datetime) -> int:
+    """Store the versions that are not known yet and return how many those were.
+
+    A baseline's are stored as routed: they are what later changes are compared with, not news.
+    """
+    known = _known(stream, records)
+    fresh = [r for r in records if (r.remote_id, r.version) not in known]
+    rows = [_row(stream, one, origin, now) for one in fresh]
+    Change.objects.bulk_create(rows, ignore_conflicts=True, batch_size=CHUNK)
+    return len(fresh)
+
+
+def waiting(stream: Stream, limit: int) -> list[Change]:
+    """Return changes to be routed, in the order the records changed."""
+    return list(
+        Change.objects.filter(stream=stream, state=ChangeState.WAITING).order_by("modified_at", "id")[:limit]
+    )
+
+
+def mark_routed(changes: Sequence[Change], now: datetime) -> None:
+    """Mark all; call it in the transaction that stores the decisions."""
+    for start in range(0, len(changes), CHUNK):
+        pks = [change.pk for change in changes[start : start + CHUNK]]
+        marked = Change.objects.filter(pk__in=pks, state=ChangeState.WAITING).update(
+            state=ChangeState.ROUTED, routed_at=now
+        )
+        if marked != len(pks):
+            raise AlreadyRoutedError("These changes were routed by another process meanwhile.")
+
+
+def previous(changes: Sequence[Change]) -> dict[int, Change | None]:
+    """Return, by change id, the version of the same record just before each."""
+    ids = list({change.record_id for change in changes})
+    history: dict[tuple[int, str], list[Change]] = {}
+    for start in range(0, len(ids), CHUNK):
+        rows = Change.objects.filter(
+            record_id__in=ids[start : start + CHUNK], stream__in={change.stream_id for change in changes}
+        )
+        for row in rows.order_by("modified_at", "id"):
+            history.setdefault((row.stream_id, row.record_id), []).append(row)
+    found: dict[int, Change | None] = {}
+    for versions in history.values():
+        before: Change | None = None
+        for version in versions:
+            found[version.pk] = before
+            before = version
+    return {change.pk: found.get(change.pk) for change in changes}
+
+
+def _known(stream: Stream, records: Sequence[Record]) -> set[tuple[str, str]]:
+    known: set[tuple[str, str]] = set()
+    for start in range(0, len(records), CHUNK):
+        ids = {one.remote_id for one in records[start : start + CHUNK]}
+        known.update(
+            Change.objects.filter(stream=stream, record_id__in=ids).values_list("record_id", "version")
+        )
+    return known
+
+
+def _row(stream: Stream, one: Record, origin: ChangeOrigin, now: datetime) -> Change:
+    baseline = origin == ChangeOrigin.BASELINE
+    return Change(
+        stream=stream,
+        record_id=one.remote_id,
+        version=one.version,
+        modified_at=one.modified_at,
+        created_at=one.created_at,
+        captured_at=now,
+        title=one.title[:255],
+        title_key=one.title.casefold()[:255],
+        email=one.email.casefold()[:254],
+        owner_id=one.owner_id,
+        url=one.url[:500],
+        values=dict(one.values),
+        origin=origin,
+        state=ChangeState.ROUTED if baseline else ChangeState.WAITING,
+        routed_at=now if baseline else None,
+    )

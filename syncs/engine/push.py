@@ -1,0 +1,280 @@
+"""Writes due deliveries out, and settles each by the vendor's answer for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from integration_hub.connectors.contract import Destination
+from integration_hub.connectors.errors import (
+    ConfigError,
+    ConnectorError,
+    RateLimitError,
+    RejectedError,
+    UnknownOutcomeError,
+)
+from integration_hub.connectors.records import Operation, Outcome, RecordResult, RecordWrite, WriteRequest
+from syncs import connect, holds, incidents, listeners, outbox
+from syncs.engine import retry, runs
+from syncs.models import Connection, Delivery, HubSettings, SyncRun
+from syncs.models.incidents import IncidentKind
+from syncs.models.runs import RunKind
+
+CLAIMED_AT_ONCE = 20
+EXPIRED_AT_ONCE = 1000
+RECALL_AFTER = timedelta(seconds=5)
+"""A message that was sent may not be visible at once; only then is it looked for."""
+LATE = "It was not sent in time: it waited until after its maximum age."
+
+
+def run(
+    connection: Connection,
+    now: datetime,
+    *,
+    clock: Callable[[], datetime] = timezone.now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> SyncRun | None:
+    """Send what is due at the connection, for TASK_SECONDS at most. None: there was nothing to send.
+
+    Any number of processes may do this at once: a claim gives each delivery to one of them. The switches, the
+    state of the connection and the age of the delivery are read when it is sent.
+    """
+    off = _may_not_send(connection, now)
+    if off is None or not _due(connection, off, now):
+        return None
+    with runs.recording(RunKind.PUSH, now=now, connection=connection, clock=clock) as counts:
+        try:
+            with connect.opened(connection) as connector:
+                push = _Push(connection, _as_destination(connector, connection), counts, clock)
+                try:
+                    push.all(off, now, sleep)
+                finally:
+                    counts.calls = connect.calls_made(connector)
+        except ConnectorError as error:
+            counts.error = error.message
+            holds.failed(connection, error, now)
+    return counts.run
+
+
+def expire(now: datetime) -> int:
+    """Expire what is too late, also where nothing can be sent now; return how many."""
+    late = list(outbox.overdue(now).select_related("connection").order_by("expires_at")[:EXPIRED_AT_ONCE])
+    for delivery in _first_of_each_origin(late):
+        same = [d for d in late if (d.origin, d.connection_id) == (delivery.origin, delivery.connection_id)]
+        expired = outbox.expire_overdue([d.pk for d in same], reason=LATE, now=now)
+        if expired:
+            _report_expired(delivery, expired, now)
+    return len(late)
+
+
+@dataclass
+class _Push:
+    """One passage through the outbox of one connection."""
+
+    connection: Connection
+    destination: Destination
+    counts: runs.Counts
+    clock: Callable[[], datetime]
+    answered: bool = False
+
+    def all(self, off: set[str], now: datetime, sleep: Callable[[float], None]) -> None:
+        """Send until nothing is due, the time is up, or the connection fails; reads the switches as it goes.
+
+        What waits only for its lane's pause is waited for.
+        """
+        end = now + timedelta(seconds=settings.TASK_SECONDS)
+        pauses = int(settings.TASK_SECONDS / (self.destination.lane_interval or 1))
+        allowed: set[str] | None = off
+        while allowed is not None and now < end:
+            claimed = outbox.claim(
+                self.connection,
+                limit=max(CLAIMED_AT_ONCE, self.destination.batch_size),
+                now=now,
+                lane_interval=self.destination.lane_interval,
+                without=allowed,
+            )
+            if not self._send_all(claimed):
+                return
+            if not claimed:
+                if (
+                    not self.destination.lane_interval
+                    or not pauses
+                    or not _due(self.connection, allowed, now)
+                ):
+                    return
+                pauses -= 1
+                sleep(self.destination.lane_interval)
+            now = self.clock()
+            allowed = _may_not_send(self.connection, now)
+
+    def _send_all(self, claimed: Sequence[Delivery]) -> bool:
+        """Send what was claimed. False: the connection failed, and what was not tried is back in the queue."""
+        self.counts.read += len(claimed)
+        for batch in _batches(claimed, self.destination.batch_size):
+            if not self._send(batch):
+                self.counts.waiting += outbox.give_back(claimed)
+                return False
+        return True
+
+    def _send(self, batch: Sequence[Delivery]) -> bool:
+        """Send one batch of the same object and operation. False: the connection failed as a whole."""
+        fresh = [one for one in batch if not self._is_late(one) and self._is_still_to_send(one)]
+        if not fresh:
+            return True
+        request = _request(fresh)
+        try:
+            results = self.destination.write(request)
+        except RejectedError as error:
+            self._refused(fresh, error)
+        except ConnectorError as error:
+            self._not_sent(fresh, error)
+            holds.failed(self.connection, error, self.clock())
+            return False
+        else:
+            self._answered()
+            for delivery, result in zip(fresh, results, strict=True):
+                self._settle(delivery, result)
+        return True
+
+    def _answered(self) -> None:
+        if not self.answered:
+            holds.answered(self.connection, self.clock())
+            self.answered = True
+
+    def _is_late(self, delivery: Delivery) -> bool:
+        now = self.clock()
+        if delivery.unanswered_at or not delivery.expires_at or now < delivery.expires_at:
+            return False
+        if outbox.expire(delivery, reason=LATE, now=now):
+            self._count("skipped", "expired")
+            _report_expired(delivery, 1, now)
+        return True
+
+    def _is_still_to_send(self, delivery: Delivery) -> bool:
+        """Look for one whose last try went unanswered; what is found there is not sent again."""
+        if not delivery.unanswered_at or Operation(delivery.operation) in self.destination.repeatable:
+            return True
+        try:
+            found = self.destination.recall(_request([delivery]))[0]
+        except ConnectorError as error:
+            self._not_sent([delivery], error, unanswered_at=delivery.unanswered_at)
+            holds.failed(self.connection, error, self.clock())
+            return False
+        if found is None:
+            Delivery.objects.filter(pk=delivery.pk, lease_owner=delivery.lease_owner).update(
+                unanswered_at=None
+            )
+            delivery.unanswered_at = None
+            return not self._is_late(delivery)
+        self._settle(delivery, found)
+        return False
+
+    def _settle(self, delivery: Delivery, result: RecordResult) -> None:
+        if result.outcome == Outcome.FAILED and result.error is not None:
+            if isinstance(result.error, RejectedError):
+                self._bury(delivery, result.error)
+            else:
+                self._not_sent([delivery], result.error)
+        elif outbox.delivered(delivery, remote_id=result.remote_id, now=self.clock()):
+            self._count("delivered")
+
+    def _refused(self, batch: Sequence[Delivery], error: RejectedError) -> None:
+        """A refused batch is split until the bad record stands alone."""
+        if len(batch) == 1:
+            self._bury(batch[0], error)
+            return
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            self._send(half)
+
+    def _bury(self, delivery: Delivery, error: ConnectorError) -> None:
+        now = self.clock()
+        if not outbox.bury(delivery, error, now=now):
+            return
+        self._count("dead", error.code)
+        incidents.for_origin(
+            IncidentKind.DEAD_LETTERS, delivery, title=f"Dead letters of {delivery.origin}",
+            detail=error.message, remedy=error.remedy, count=1, now=now,
+        )  # fmt: skip
+
+    def _not_sent(
+        self, batch: Sequence[Delivery], error: ConnectorError, *, unanswered_at: datetime | None = None
+    ) -> None:
+        """Put back what did not go out; what may have gone out is marked, so that it is looked for first."""
+        now = self.clock()
+        blameless = isinstance(error, ConfigError | RateLimitError)
+        for delivery in batch:
+            if not blameless and retry.is_used_up(delivery.attempts):
+                self._bury(delivery, error)
+                continue
+            until = retry.next_try(delivery.attempts, now)
+            if isinstance(error, UnknownOutcomeError):
+                unanswered_at = delivery.attempted_at
+                until = max(until, now + RECALL_AFTER)
+            elif isinstance(error, RateLimitError):
+                until = now + timedelta(seconds=error.retry_after)
+            elif blameless:
+                until = now
+            if outbox.postpone(
+                delivery, error, until=until, unanswered_at=unanswered_at, counts=not blameless
+            ):
+                self._count("waiting", error.code)
+
+    def _count(self, outcome: str, reason: str = "") -> None:
+        setattr(self.counts, outcome, getattr(self.counts, outcome) + 1)
+        if reason:
+            self.counts.reasons[reason] += 1
+
+
+def _may_not_send(connection: Connection, now: datetime) -> set[str] | None:
+    """Return the origins that are switched off; None: nothing may be sent here at all."""
+    if not HubSettings.get().enabled or not Connection.objects.usable(now).filter(pk=connection.pk).exists():
+        return None
+    return listeners.switched_off()
+
+
+def _due(connection: Connection, off: Collection[str], now: datetime) -> bool:
+    return Delivery.objects.due(now).filter(connection=connection).exclude(origin__in=off).exists()
+
+
+def _as_destination(connector: object, connection: Connection) -> Destination:
+    if not isinstance(connector, Destination):
+        raise ConfigError(
+            f"{connection} cannot be written to.", remedy="Choose another connection to send with."
+        )
+    return connector
+
+
+def _batches(claimed: Sequence[Delivery], size: int) -> list[list[Delivery]]:
+    """Group by object and operation, in order, each group cut to the vendor's batch size."""
+    groups: dict[tuple[str, str], list[Delivery]] = {}
+    for delivery in claimed:
+        groups.setdefault((delivery.object_type, delivery.operation), []).append(delivery)
+    return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
+
+
+def _request(batch: Sequence[Delivery]) -> WriteRequest:
+    writes = [
+        RecordWrite(
+            ref=str(delivery.pk), values=delivery.payload,
+            attempted_at=delivery.unanswered_at or delivery.attempted_at,
+        )
+        for delivery in batch
+    ]  # fmt: skip
+    return WriteRequest(batch[0].object_type, Operation(batch[0].operation), writes)
+
+
+def _first_of_each_origin(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    return list({(d.origin, d.connection_id): d for d in reversed(deliveries)}.values())
+
+
+def _report_expired(delivery: Delivery, count: int, now: datetime) -> None:
+    incidents.for_origin(
+        IncidentKind.EXPIRED, delivery, title=f"Alerts of {delivery.origin} came too late",
+        detail=delivery.error or LATE, remedy="See why in the deliveries, filtered by Expired.", count=count, now=now,
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""Opens, counts and closes a SyncRun."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils import timezone
+
+from syncs.models import Connection, Stream, SyncRun
+from syncs.models.runs import RunKind, RunState
+
+
+@dataclass(slots=True)
+class Counts:
+    read: int = 0
+    delivered: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    waiting: int = 0
+    dead: int = 0
+    calls: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    run: SyncRun | None = None
+    error: str = ""
+
+
+@contextmanager
+def recording(
+    kind: RunKind,
+    *,
+    now: datetime,
+    stream: Stream | None = None,
+    connection: Connection | None = None,
+    clock: Callable[[], datetime] = timezone.now,
+) -> Iterator[Counts]:
+    """Keep one run's counts; at the end store them, and whether they balance.
+
+    An exception marks the run as failed and goes on to the caller. A run that handled its failure itself says so
+    in `counts.error`.
+    """
+    connection = connection or (stream.connection if stream else None)
+    run = SyncRun.objects.create(kind=kind, stream=stream, connection=connection, started_at=now)
+    counts = Counts(run=run)
+    try:
+        yield counts
+    except BaseException as error:
+        counts.error = counts.error or f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        _close(run, counts, clock())
+
+
+def _close(run: SyncRun, counts: Counts, now: datetime) -> None:
+    run.finished_at = now
+    run.read, run.delivered, run.unchanged = counts.read, counts.delivered, counts.unchanged
+    run.skipped, run.waiting, run.dead = counts.skipped, counts.waiting, counts.dead
+    run.reasons, run.calls, run.error = dict(counts.reasons), counts.calls, counts.error
+    if counts.error:
+        run.state = RunState.FAILED
+    else:
+        run.state = RunState.OK if run.balances else RunState.UNBALANCED
+    run.save()

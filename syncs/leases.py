@@ -1,0 +1,37 @@
+"""Named leases: who may do a thing alone, and until when."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from django.db.models import F
+
+from syncs.models import Lease
+
+
+@contextmanager
+def held(name: str, seconds: float, now: datetime) -> Iterator[Lease | None]:
+    """Hold the lease while the block runs. None: another holds it, do nothing.
+
+    It runs out by itself after `seconds`, so a killed holder blocks nobody for longer; the block must be over by
+    then. Nothing but politeness may depend on it: what must not happen twice is guarded by its own table.
+    """
+    owner = uuid.uuid4().hex
+    Lease.objects.get_or_create(name=name, defaults={"until": now})
+    taken = Lease.objects.filter(name=name, until__lte=now).update(
+        owner=owner, until=now + timedelta(seconds=seconds), fence=F("fence") + 1
+    )
+    if not taken:
+        yield None
+        return
+    try:
+        yield Lease.objects.get(name=name)
+    finally:
+        Lease.objects.filter(name=name, owner=owner).update(until=now)
+
+
+def is_held(name: str, now: datetime) -> bool:
+    return Lease.objects.filter(name=name, until__gt=now).exists()

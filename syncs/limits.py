@@ -1,0 +1,127 @@
+"""A connection's rate limits and call budget, shared by all processes through its tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import F, Sum
+from django.db.models.functions import Greatest
+
+from integration_hub.connectors.contract import Rate
+from integration_hub.connectors.errors import BudgetError, RateLimitError
+from syncs.models import Connection, ConnectionUsage, Priority, RateLimit
+
+SHORT_WAIT = 2.0
+"""Seconds a caller may be kept waiting for its turn; for more it is told to come back."""
+BUDGET_PAUSE = 900.0
+"""Seconds after which a used-up budget is looked at again."""
+MICRO = 1_000_000
+
+
+class SharedLimiter:
+    """The `Limiter` of one connection: a token bucket per scope (GCRA), and the day's budget.
+
+    The bucket is one row moved by a conditional update, so any number of processes draw from it. The budget is
+    read once when the connector is opened and counted on from there.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        rates: Mapping[str, Rate],
+        priority: Priority,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.connection = connection
+        self.rates = rates
+        self.priority = priority
+        self.clock = clock
+        self.sleep = sleep
+        self.calls = 0
+        self.left = calls_left(connection, priority, datetime.fromtimestamp(clock(), UTC))
+
+    def acquire(self, scope: str) -> None:
+        if self.left is not None and self.calls >= self.left:
+            raise BudgetError(
+                f"The call budget of {self.connection} for {self.priority.label.lower()} work is used up.",
+                retry_after=BUDGET_PAUSE,
+                remedy="It goes on when the day's count is reset, or when you raise the budget of the connection.",
+            )
+        rate = self.rates.get(scope)
+        if rate:
+            wait = self._draw(scope, rate)
+            if wait > 0:
+                self.sleep(wait)
+        self.calls += 1
+
+    def block(self, scope: str, seconds: float) -> None:
+        until = int((self.clock() + seconds) * MICRO)
+        self._row(scope)
+        RateLimit.objects.filter(connection=self.connection, scope=scope).update(
+            blocked_until=Greatest(F("blocked_until"), until)
+        )
+
+    def report_usage(self, used: int, limit: int) -> None:
+        Connection.objects.filter(pk=self.connection.pk).update(
+            vendor_used=used,
+            vendor_limit=limit,
+            vendor_reported_at=datetime.fromtimestamp(self.clock(), UTC),
+        )
+
+    def _draw(self, scope: str, rate: Rate) -> float:
+        """Take one call from the bucket; return the seconds until it may leave."""
+        step = int(MICRO / rate.per_second)
+        while True:
+            row = self._row(scope)
+            now = int(self.clock() * MICRO)
+            spent_until = max(row.spent_until, now) + step
+            wait = max(spent_until - now - step * rate.burst, row.blocked_until - now) / MICRO
+            if wait > SHORT_WAIT:
+                raise RateLimitError(
+                    f"The rate limit of {self.connection} ({scope}) is used up for {wait:.0f} s.",
+                    retry_after=wait,
+                )
+            if RateLimit.objects.filter(pk=row.pk, spent_until=row.spent_until).update(
+                spent_until=spent_until
+            ):
+                return max(wait, 0.0)
+
+    def _row(self, scope: str) -> RateLimit:
+        return RateLimit.objects.get_or_create(connection=self.connection, scope=scope)[0]
+
+
+def calls_left(connection: Connection, priority: Priority, now: datetime) -> int | None:
+    """Return how many more calls work of this priority may make today; None: no limit is known.
+
+    The vendor's own count is the truth where it gives one that is less than a day old (it also counts what
+    others call); else our own count of the day.
+    """
+    limit, used = connection.daily_budget, used_today(connection, now)
+    if connection.vendor_limit and _is_recent(connection, now):
+        limit = min(limit or connection.vendor_limit, connection.vendor_limit)
+        used = max(used, connection.vendor_used or 0)
+    if limit is None:
+        return None
+    reserved = {
+        Priority.LIVE: 0,
+        Priority.FLOW: connection.reserve_live,
+        Priority.BACKFILL: connection.reserve_live + connection.reserve_flows,
+    }[priority]
+    return max(0, limit * (100 - reserved) // 100 - used)
+
+
+def used_today(connection: Connection, now: datetime) -> int:
+    """Return the calls this hub made on the day (UTC) of `now`."""
+    total = ConnectionUsage.objects.filter(connection=connection, day=now.date()).aggregate(n=Sum("calls"))[
+        "n"
+    ]
+    return int(total or 0)
+
+
+def _is_recent(connection: Connection, now: datetime) -> bool:
+    reported = connection.vendor_reported_at
+    return reported is not None and now - reported < timedelta(hours=24)

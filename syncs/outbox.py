@@ -1,0 +1,237 @@
+"""Verbs of deliveries: enqueue, claim, settle, postpone, expire, bury, requeue."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
+
+from integration_hub.connectors.errors import ConnectorError
+from integration_hub.connectors.records import Operation
+from syncs.models import Connection, Delivery, Priority
+from syncs.models.deliveries import DeliveryState
+
+CANDIDATES = 4
+"""Rows looked at for each row to claim: of one lane only the first may go."""
+MATCHED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A delivery before it has an id."""
+
+    connection_id: int
+    origin: str
+    change_id: int | None
+    lane: str
+    dedup_key: str
+    payload: dict[str, Any]
+    due_at: datetime
+    expires_at: datetime | None = None
+    object_type: str = "message"
+    operation: str = Operation.SEND
+    priority: Priority = Priority.LIVE
+
+
+def enqueue(drafts: Sequence[Draft], now: datetime) -> list[Delivery]:
+    """Store the drafts and return those that were new; one whose dedup key is known is left out."""
+    by_key = {draft.dedup_key: draft for draft in reversed(drafts)}
+    keys = list(by_key)
+    known: set[str] = set()
+    for start in range(0, len(keys), MATCHED_AT_ONCE):
+        known.update(_stored_keys(keys[start : start + MATCHED_AT_ONCE]))
+    fresh = [key for key in reversed(keys) if key not in known]
+    rows = [_row(by_key[key], now) for key in fresh]
+    Delivery.objects.bulk_create(rows, ignore_conflicts=True, batch_size=MATCHED_AT_ONCE)
+    # ignore_conflicts returns no ids, and another process may have been first with a key: read back what is ours.
+    stored: list[Delivery] = []
+    for start in range(0, len(fresh), MATCHED_AT_ONCE):
+        stored += Delivery.objects.filter(dedup_key__in=fresh[start : start + MATCHED_AT_ONCE])
+    return stored
+
+
+def claim(
+    connection: Connection,
+    *,
+    limit: int,
+    now: datetime,
+    lane_interval: float = 0.0,
+    without: Collection[str] = (),
+) -> list[Delivery]:
+    """Take up to `limit` due deliveries, most urgent first, each of another lane; count the attempt.
+
+    `without` are origins that are switched off. A lane that had a delivery within `lane_interval` seconds waits.
+    """
+    owner = uuid.uuid4().hex
+    candidates = Delivery.objects.due(now).filter(connection=connection).exclude(origin__in=without)
+    busy = Delivery.objects.filter(connection=connection, state=DeliveryState.SENDING, lease_until__gte=now)
+    taken: set[str] = set(busy.values_list("lane", flat=True))
+    if lane_interval:
+        recent = Delivery.objects.filter(
+            connection=connection, settled_at__gt=now - timedelta(seconds=lane_interval), settled_at__lte=now
+        )
+        taken.update(recent.values_list("lane", flat=True))
+    rows = candidates.exclude(lane__in=taken).order_by("priority", "due_at", "id").values_list("pk", "lane")
+    chosen: dict[str, int] = {}
+    for pk, lane in rows[: limit * CANDIDATES]:
+        if len(chosen) < limit:
+            chosen.setdefault(lane, pk)
+    if chosen:
+        _take(list(chosen.values()), owner, now)
+    return list(
+        Delivery.objects.filter(lease_owner=owner, state=DeliveryState.SENDING).order_by(
+            "priority", "due_at", "id"
+        )
+    )
+
+
+def delivered(delivery: Delivery, *, remote_id: str, now: datetime) -> bool:
+    """Settle: it is there. False: the lease ran out and another has it."""
+    return _settle(
+        delivery, state=DeliveryState.DELIVERED, remote_id=remote_id, settled_at=now, unanswered_at=None,
+        error="", error_code="", remedy="",
+    )  # fmt: skip
+
+
+def postpone(
+    delivery: Delivery,
+    error: ConnectorError,
+    *,
+    until: datetime,
+    unanswered_at: datetime | None = None,
+    counts: bool = True,
+) -> bool:
+    """Put a claimed delivery back. `counts` False: it was not its fault, the attempt is not counted."""
+    return _settle(
+        delivery, state=DeliveryState.WAITING, due_at=until, unanswered_at=unanswered_at,
+        attempts=F("attempts") if counts else F("attempts") - 1,
+        error=error.message, error_code=error.code, remedy=error.remedy,
+    )  # fmt: skip
+
+
+def give_back(deliveries: Sequence[Delivery]) -> int:
+    """Return to the queue, as they were, those claimed ones that were not tried; return how many those were."""
+    untried = 0
+    for delivery in deliveries:
+        untried += _settle(
+            delivery, state=DeliveryState.WAITING, attempts=F("attempts") - 1,
+            attempted_at=delivery.unanswered_at,
+        )  # fmt: skip
+    return untried
+
+
+def expire(delivery: Delivery, *, reason: str, now: datetime) -> bool:
+    """Settle: it is too late to be of use."""
+    return _settle(
+        delivery, state=DeliveryState.EXPIRED, settled_at=now, error=reason, error_code="expired", remedy=""
+    )
+
+
+def bury(delivery: Delivery, error: ConnectorError, *, now: datetime) -> bool:
+    """Settle: a dead letter, which only a person can revive."""
+    return _settle(
+        delivery, state=DeliveryState.DEAD, settled_at=now,
+        error=error.message, error_code=error.code, remedy=error.remedy,
+    )  # fmt: skip
+
+
+def overdue(now: datetime) -> QuerySet[Delivery]:
+    """Waiting ones that nobody may send any more, whether or not their connection can be used.
+
+    One that may have landed already is left to the push, which asks first.
+    """
+    return Delivery.objects.filter(state=DeliveryState.WAITING, expires_at__lte=now, unanswered_at=None)
+
+
+def expire_overdue(pks: Sequence[int], *, reason: str, now: datetime) -> int:
+    return (
+        overdue(now)
+        .filter(pk__in=pks)
+        .update(state=DeliveryState.EXPIRED, settled_at=now, error=reason, error_code="expired", remedy="")
+    )
+
+
+def requeue(deliveries: QuerySet[Delivery], now: datetime) -> int:
+    """Revive dead, expired and dismissed ones: due at once, with the time they had from the start to be fresh."""
+    revivable = (DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.DISMISSED)
+    revived = 0
+    for delivery in deliveries.filter(state__in=revivable).only("pk", "created_at", "expires_at", "state"):
+        expires_at = delivery.expires_at and now + (delivery.expires_at - delivery.created_at)
+        revived += Delivery.objects.filter(pk=delivery.pk, state=delivery.state).update(
+            state=DeliveryState.WAITING, due_at=now, expires_at=expires_at, settled_at=None, attempts=0,
+            error="", error_code="", remedy="",
+        )  # fmt: skip
+    return revived
+
+
+def dismiss(deliveries: QuerySet[Delivery], now: datetime) -> int:
+    """Give dead letters, and what still waits, up for good."""
+    return deliveries.filter(state__in=(DeliveryState.DEAD, DeliveryState.WAITING)).update(
+        state=DeliveryState.DISMISSED, settled_at=Coalesce(F("settled_at"), now)
+    )
+
+
+def _stored_keys(keys: Sequence[str]) -> list[str]:
+    return list(Delivery.objects.filter(dedup_key__in=keys).values_list("dedup_key", flat=True))
+
+
+def _row(draft: Draft, now: datetime) -> Delivery:
+    return Delivery(
+        connection_id=draft.connection_id,
+        origin=draft.origin,
+        change_id=draft.change_id,
+        object_type=draft.object_type,
+        operation=draft.operation,
+        lane=draft.lane,
+        dedup_key=draft.dedup_key,
+        payload=draft.payload,
+        priority=draft.priority,
+        due_at=draft.due_at,
+        expires_at=draft.expires_at,
+        created_at=now,
+    )
+
+
+def _take(pks: Sequence[int], owner: str, now: datetime) -> None:
+    """Mark rows as ours. Two claimers after one lane: the database's constraint lets only one through."""
+    due = Delivery.objects.due(now).filter(pk__in=pks)
+    try:
+        with transaction.atomic():
+            _mark(due, owner, now)
+    except IntegrityError:
+        for pk in pks:
+            try:
+                with transaction.atomic():
+                    _mark(due.filter(pk=pk), owner, now)
+            except IntegrityError:
+                continue  # its lane is in flight elsewhere
+
+
+def _mark(due: QuerySet[Delivery], owner: str, now: datetime) -> None:
+    # A row still marked as sending lost its worker in the middle: whether that try landed is unknown.
+    due.filter(state=DeliveryState.SENDING).update(
+        state=DeliveryState.WAITING, due_at=now, unanswered_at=F("attempted_at")
+    )
+    due.filter(state=DeliveryState.WAITING).update(
+        state=DeliveryState.SENDING,
+        lease_owner=owner,
+        lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+        attempted_at=now,
+        attempts=F("attempts") + 1,
+    )
+
+
+def _settle(delivery: Delivery, **fields: Any) -> bool:
+    """Write the outcome, if the row is still ours; `fields` with expressions are not read back."""
+    return bool(
+        Delivery.objects.filter(
+            pk=delivery.pk, state=DeliveryState.SENDING, lease_owner=delivery.lease_owner
+        ).update(**fields)
+    )

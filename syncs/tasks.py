@@ -1,0 +1,26 @@
+"""django-q2 entry points of syncs; each takes ids and calls one function."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from syncs import incidents, pruning
+from syncs.engine import push
+from syncs.models import Connection, Heartbeat
+
+
+def push_connection(connection_id: int) -> None:
+    push.run(Connection.objects.get(pk=connection_id), timezone.now())
+
+
+def beat(queue: str) -> None:
+    """Stamp that a task went through this queue from end to end: a frozen cluster cannot."""
+    Heartbeat.objects.update_or_create(queue=queue, defaults={"beaten_at": timezone.now()})
+
+
+def settle_incidents() -> None:
+    incidents.settle(timezone.now())
+
+
+def prune() -> None:
+    pruning.prune(timezone.now())
