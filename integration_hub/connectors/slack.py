@@ -14,7 +14,6 @@ from integration_hub.connectors.contract import Destination, Keeper, People, Rat
 from integration_hub.connectors.errors import (
     AuthError,
     ConfigError,
-    ConnectorError,
     RecipientError,
     RejectedError,
 )
@@ -28,6 +27,7 @@ from integration_hub.connectors.records import (
     Values,
     WriteRequest,
 )
+from integration_hub.connectors.sending import send_each
 from integration_hub.connectors.slack_errors import BLOCKS_REFUSED, classify
 from integration_hub.connectors.transport import Transport, read_json
 
@@ -92,23 +92,7 @@ class Slack(Destination, People):
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def write(self, request: WriteRequest) -> list[RecordResult]:
-        if request.object_type != "message" or request.operation is not Operation.SEND:
-            raise ConfigError(
-                f"Slack cannot {request.operation} a {request.object_type}.",
-                remedy="Only messages can be sent.",
-            )
-        results: list[RecordResult] = []
-        for write in request.writes:
-            try:
-                remote_id = self._send(write)
-            except ConnectorError as error:
-                # With nothing sent yet the caller learns more from the error itself than from a result.
-                if not isinstance(error, RejectedError) and not results:
-                    raise
-                results.append(RecordResult(write.ref, Outcome.FAILED, error=error))
-            else:
-                results.append(RecordResult(write.ref, Outcome.SENT, remote_id=remote_id))
-        return results
+        return send_each(request, self._send)
 
     def recall(self, request: WriteRequest) -> list[RecordResult | None]:
         return [self._find(write) for write in request.writes]
