@@ -44,8 +44,8 @@ class Schedule:
 class Presence:
     """The answer for one instant, in UTC but for `local`.
 
-    `opens_at` is None when open, or if it never opens within the horizon; `closes_at` is None when closed, or if
-    it stays open throughout.
+    `opens_at` is None when open, or if it never opens within the horizon; `closes_at` is None when closed,
+    or if it stays open.
     """
 
     open: bool
@@ -86,7 +86,7 @@ def zone_named(name: str) -> ZoneInfo:
         ) from None
 
 
-def describe(presence: Presence, name: str, zone: str, now: datetime) -> str:
+def describe(presence: Presence, name: str, zone: str, now: datetime, *, held: bool = True) -> str:
     """Say it to a person: `Priya: 07:40 in Asia/Kolkata, opens 09:00, held 1 h 20 min`."""
     parts = [f"{name}: {presence.local:%H:%M} in {zone}"]
     if presence.open:
@@ -97,14 +97,15 @@ def describe(presence: Presence, name: str, zone: str, now: datetime) -> str:
         parts.append(presence.why)
     if presence.opens_at:
         parts.append(f"opens {_clock(presence.opens_at, presence, zone)}")
-        parts.append(f"held {_duration(presence.opens_at - now)}")
+        if held:
+            parts.append(f"held {_duration(presence.opens_at - now)}")
     else:
         parts.append(f"does not open within {HORIZON.days} days")
     return ", ".join(parts)
 
 
 def _instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
-    """Return the instant of a local time: a skipped one moves on by the gap, of two equal ones it is the first."""
+    """Return the instant of a local time: a skipped one moves on by the gap, of two it is the first."""
     return datetime.combine(day, clock, zone).astimezone(UTC)
 
 
