@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 
-from integration_hub.connectors.errors import ConnectorError
+from integration_hub.connectors.errors import ConnectorError, RecipientError
 from integration_hub.connectors.records import Operation
 from syncs.models import Connection, Delivery, Priority
 from syncs.models.deliveries import DeliveryState
@@ -137,7 +137,7 @@ def expire(delivery: Delivery, *, reason: str, now: datetime) -> bool:
 def bury(delivery: Delivery, error: ConnectorError, *, now: datetime) -> bool:
     """Settle: a dead letter, which only a person can revive."""
     return _settle(
-        delivery, state=DeliveryState.DEAD, settled_at=now,
+        delivery, state=DeliveryState.DEAD, settled_at=now, unreachable=isinstance(error, RecipientError),
         error=error.message, error_code=error.code, remedy=error.remedy,
     )  # fmt: skip
 

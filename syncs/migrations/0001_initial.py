@@ -190,6 +190,7 @@ class Migration(migrations.Migration):
                 ('error_code', models.CharField(blank=True, max_length=100)),
                 ('error', models.TextField(blank=True)),
                 ('remedy', models.TextField(blank=True)),
+                ('unreachable', models.BooleanField(default=False, help_text='Dead because the addressee cannot be reached: another recipient might be.')),
                 ('created_at', models.DateTimeField()),
                 ('settled_at', models.DateTimeField(null=True)),
                 ('change', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deliveries', to='syncs.change')),

@@ -72,6 +72,9 @@ class Delivery(models.Model):
     error_code = models.CharField(max_length=100, blank=True)
     error = models.TextField(blank=True)
     remedy = models.TextField(blank=True)
+    unreachable = models.BooleanField(
+        default=False, help_text="Dead because the addressee cannot be reached: another recipient might be."
+    )
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
 
