@@ -140,7 +140,7 @@ class _Matcher:
         )
 
     def turn(self, account: Account) -> tuple[bool, bool, _Turn, str, bool, int, str]:
-        """Those who left come last: newcomers are named after accounts in use, and they may match them too."""
+        """Those who left come last: newcomers are named after accounts in use."""
         return (
             not account.manual,
             not account.active,

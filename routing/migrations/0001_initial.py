@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200)),
                 ('email', models.EmailField(blank=True, help_text='Lower case; how systems are matched.', max_length=254, null=True, unique=True)),
                 ('time_zone', models.CharField(blank=True, help_text='Empty: the one their Slack profile says.', max_length=64, validators=[routing.models.hours.check_zone], verbose_name='time zone override')),
+                ('looked_up_at', models.DateTimeField(editable=False, help_text='The last single look-up at a messenger, found or not.', null=True)),
             ],
             options={
                 'verbose_name_plural': 'people',
@@ -192,7 +193,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('matched', 'Matched'), ('unmatched', 'Unmatched'), ('doubtful', 'Doubtful')], default='unmatched', max_length=10)),
                 ('candidates', models.JSONField(blank=True, default=list)),
                 ('refreshed_at', models.DateTimeField(null=True)),
-                ('looked_up_at', models.DateTimeField(help_text='The last single look-up, found or not.', null=True)),
+                ('looked_up_at', models.DateTimeField(help_text='The last look-up of an unknown id.', null=True)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='directory_links', to='syncs.connection')),
                 ('person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='links', to='routing.person')),
             ],

@@ -29,6 +29,9 @@ class Person(models.Model):
         blank=True,
         help_text="Empty: the default schedule.",
     )
+    looked_up_at = models.DateTimeField(
+        null=True, editable=False, help_text="The last single look-up at a messenger, found or not."
+    )
 
     class Meta:
         verbose_name_plural = "people"
@@ -62,7 +65,7 @@ class DirectoryLink(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.UNMATCHED)
     candidates = models.JSONField(default=list, blank=True)
     refreshed_at = models.DateTimeField(null=True)
-    looked_up_at = models.DateTimeField(null=True, help_text="The last single look-up, found or not.")
+    looked_up_at = models.DateTimeField(null=True, help_text="The last look-up of an unknown id.")
 
     class Meta:
         ordering = ["name"]
