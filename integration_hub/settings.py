@@ -99,16 +99,14 @@ if REDIS_URL:
 TASK_SECONDS = 30
 """How long a task goes on taking new work."""
 LEASE_SECONDS = 90
+ON_SQLITE: bool = DATABASES["default"]["ENGINE"].endswith("sqlite3")
+ALERT_WORKERS: int = env.int("ALERT_WORKERS", default=2 if ON_SQLITE else 4)
+SYNC_WORKERS: int = env.int("SYNC_WORKERS", default=1 if ON_SQLITE else 4)
 Q_CLUSTER: dict[str, Any] = {
     "name": "sync",
-    "ALT_CLUSTERS": {
-        "alerts": {
-            "workers": env.int("ALERT_WORKERS", default=4),
-            "queue_limit": env.int("ALERT_WORKERS", default=4),
-        }
-    },
-    "workers": env.int("SYNC_WORKERS", default=4),
-    "queue_limit": env.int("SYNC_WORKERS", default=4),
+    "ALT_CLUSTERS": {"alerts": {"workers": ALERT_WORKERS, "queue_limit": ALERT_WORKERS}},
+    "workers": SYNC_WORKERS,
+    "queue_limit": SYNC_WORKERS,
     "timeout": 60,
     "retry": 120,
     "max_attempts": 1,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.utils import timezone
 
-from syncs import incidents, pruning
+from syncs import incidents, pruning, queues
 from syncs.engine import push
 from syncs.models import Connection, Heartbeat
+from syncs.schedules import SYNC
 
 
 def push_connection(connection_id: int) -> None:
@@ -23,4 +25,6 @@ def settle_incidents() -> None:
 
 
 def prune() -> None:
-    pruning.prune(timezone.now())
+    """Delete what is past its retention for as long as a task may, and have the rest done by the next one."""
+    if not pruning.prune(timezone.now(), seconds=settings.TASK_SECONDS).finished:
+        queues.wake("syncs.tasks.prune", queue=SYNC)

@@ -1,7 +1,9 @@
-"""Settings of the tests: those of the product, with trial keys and fast passwords; the database may be given."""
+"""Settings of the tests: those of the product, with keys and fast passwords; the database may be given."""
 
 import os
 
+os.environ.setdefault("SECRET_KEY", "tests-only-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789")
+os.environ.setdefault("HUB_SECRET_KEYS", "dGVzdHMtb25seS1rZXktMzItYnl0ZXMtbG9uZy0wMDE=")
 os.environ.setdefault("DEBUG", "true")
 os.environ.setdefault("DATABASE_URL", "sqlite://:memory:")
 os.environ.setdefault("LOG_LEVEL", "ERROR")
