@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from django.db.models import F
 
@@ -57,6 +58,6 @@ class CalloutBuffer:
 
 
 def count_calls(connection: Connection, day: date, priority: Priority, calls: int) -> None:
-    key = {"connection": connection, "day": day, "priority": priority}
+    key: dict[str, Any] = {"connection": connection, "day": day, "priority": priority}
     ConnectionUsage.objects.get_or_create(**key)
     ConnectionUsage.objects.filter(**key).update(calls=F("calls") + calls)

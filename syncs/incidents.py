@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
@@ -108,7 +109,7 @@ def _report(incident: Incident, moment: str, headline: str, now: datetime) -> No
         return
     body = "\n".join(part for part in (incident.detail, f"What to do: {incident.remedy}") if part)
     times = "failure" if incident.count == 1 else "failures"
-    payload = {
+    payload: dict[str, Any] = {
         "channel": hub.escalation_address,
         "header": headline[:150],
         "body": escape(body) if moment != "closed" else "",

@@ -1,0 +1,181 @@
+"""Rows for tests: plain make_*() functions, overridable by keyword; they call nothing outside."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from integration_hub.connectors.schema import FieldSchema, FieldType, ObjectSchema
+from integration_hub.simulator import salesforce, slack
+from routing.models import MessageTemplate, Person, Rule, RuleCriterion, WorkingHours, WorkingSpan
+from syncs import connect, outbox
+from syncs.models import Change, Connection, Delivery, Stream
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+"""A Friday."""
+_number = count(1)
+
+LEAD_FIELDS = {
+    "Id": FieldType.TEXT,
+    "Name": FieldType.TEXT,
+    "Email": FieldType.TEXT,
+    "Company": FieldType.TEXT,
+    "OwnerId": FieldType.REFERENCE,
+    "CreatedDate": FieldType.DATETIME,
+    "SystemModstamp": FieldType.DATETIME,
+    "Rating": FieldType.PICKLIST,
+    "Status": FieldType.PICKLIST,
+    "LeadSource": FieldType.PICKLIST,
+    "AnnualRevenue": FieldType.NUMBER,
+    "NumberOfEmployees": FieldType.NUMBER,
+    "DoNotCall": FieldType.BOOLEAN,
+    "Owner.Name": FieldType.TEXT,
+    "Owner.Email": FieldType.TEXT,
+}
+LEAD_SCHEMA = ObjectSchema(
+    "Lead", "Lead", {name: FieldSchema(name, name, kind) for name, kind in LEAD_FIELDS.items()}
+)
+
+
+def make_connection(kind: str = "salesforce", **values: Any) -> Connection:
+    """`secrets` are given in the clear, by name."""
+    secrets = values.pop("secrets", {})
+    values.setdefault("key", f"{kind}-{next(_number)}")
+    values.setdefault("name", values["key"].replace("-", " ").title())
+    connection = Connection(kind=kind, **values)
+    for name, value in secrets.items():
+        connect.set_secret(connection, name, value)
+    connection.save()
+    return connection
+
+
+def make_slack(simulator: Any = None, **values: Any) -> Connection:
+    """With a simulator the connection leads there and works."""
+    if simulator is not None:
+        values.setdefault("base_url", f"{simulator.slack.url}/api/")
+    values.setdefault("secrets", {"bot_token": slack.BOT_TOKEN})
+    return make_connection("slack", **values)
+
+
+def make_salesforce(simulator: Any = None, **values: Any) -> Connection:
+    """With a simulator the connection leads there and works."""
+    if simulator is not None:
+        values.setdefault("base_url", simulator.salesforce.url)
+    values.setdefault(
+        "settings",
+        {"auth_flow": "client_credentials", "client_id": salesforce.CLIENT_ID},
+    )
+    values.setdefault("secrets", {"client_secret": salesforce.CLIENT_SECRET})
+    return make_connection("salesforce", **values)
+
+
+def make_stream(connection: Connection | None = None, **values: Any) -> Stream:
+    """A stream of leads that has been described already."""
+    values.setdefault("key", f"leads-{next(_number)}")
+    values.setdefault("object_type", "Lead")
+    values.setdefault("interval_seconds", 10)
+    values.setdefault("started_at", NOON - timedelta(days=1))
+    stream = Stream(connection=connection or make_connection(), described_at=NOON, **values)
+    stream.object_schema = LEAD_SCHEMA
+    stream.save()
+    return stream
+
+
+def make_change(stream: Stream | None = None, **values: Any) -> Change:
+    number = next(_number)
+    stream = stream or make_stream()
+    values.setdefault("record_id", f"00Q{number:012d}AAA")
+    values.setdefault("modified_at", NOON)
+    values.setdefault("created_at", values["modified_at"])
+    values.setdefault("version", f"{values['modified_at'].isoformat()}~{number}")
+    values.setdefault("captured_at", NOON)
+    values.setdefault("title", f"Lead {number}")
+    values.setdefault("title_key", values["title"].casefold())
+    values.setdefault("values", {"Name": values["title"], "Rating": "Hot"})
+    return Change.objects.create(stream=stream, **values)
+
+
+def make_delivery(connection: Connection | None = None, **values: Any) -> Delivery:
+    """A message that is due; fields of a settled one are set when given."""
+    number = next(_number)
+    settled = {
+        name: values.pop(name)
+        for name in list(values)
+        if name not in outbox.Draft.__dataclass_fields__ and name != "now"
+    }
+    draft = {
+        "connection_id": (connection or make_slack()).pk,
+        "origin": "rule:hot-leads",
+        "change_id": None,
+        "lane": f"U{number}",
+        "dedup_key": f"delivery-{number}",
+        "payload": make_message(values.get("lane", f"U{number}")),
+        "due_at": NOON,
+        **values,
+    }
+    now = draft.pop("now", NOON)
+    [delivery] = outbox.enqueue([outbox.Draft(**draft)], now)
+    if settled:
+        Delivery.objects.filter(pk=delivery.pk).update(**settled)
+        delivery.refresh_from_db()
+    return delivery
+
+
+def make_message(channel: str, **values: Any) -> dict[str, Any]:
+    return {
+        "channel": channel,
+        "header": "Ann Lee",
+        "body": "A new lead",
+        "fields": [],
+        "link": None,
+        "context": "",
+        "text": "Ann Lee: a new lead",
+        **values,
+    }
+
+
+def make_template(**values: Any) -> MessageTemplate:
+    number = next(_number)
+    values.setdefault("key", f"template-{number}")
+    values.setdefault("name", f"Template {number}")
+    return MessageTemplate.objects.create(**values)
+
+
+def make_rule(*criteria: tuple[str, str, str], **values: Any) -> Rule:
+    """`criteria` are (field, operator, value); the rule is on, and has been since long ago."""
+    number = next(_number)
+    values.setdefault("key", f"rule-{number}")
+    values.setdefault("name", f"Rule {number}")
+    values.setdefault("enabled", True)
+    values.setdefault("active_from", NOON - timedelta(days=365))
+    if "stream" not in values:
+        values["stream"] = make_stream()
+    if "destination" not in values:
+        values["destination"] = make_slack()
+    if "template" not in values:
+        values["template"] = make_template()
+    rule = Rule.objects.create(**values)
+    for position, (field, operator, value) in enumerate(criteria, start=1):
+        RuleCriterion.objects.create(rule=rule, number=position, field=field, operator=operator, value=value)
+    return rule
+
+
+def make_person(**values: Any) -> Person:
+    number = next(_number)
+    values.setdefault("name", f"Person {number}")
+    values.setdefault("email", f"person{number}@example.test")
+    return Person.objects.create(**values)
+
+
+def make_working_hours(
+    days: range = range(5), start: str = "09:00", end: str = "17:00", **values: Any
+) -> WorkingHours:
+    number = next(_number)
+    values.setdefault("key", f"hours-{number}")
+    values.setdefault("name", f"Hours {number}")
+    hours = WorkingHours.objects.create(**values)
+    for day in days:
+        WorkingSpan.objects.create(working_hours=hours, weekday=day, start=start, end=end)
+    return hours
+

@@ -1,0 +1,128 @@
+"""Rate limits and budgets shared by all processes of a connection."""
+
+from datetime import timedelta
+
+import pytest
+
+from integration_hub.connectors.contract import Rate
+from integration_hub.connectors.errors import BudgetError, RateLimitError
+from syncs import callouts, limits
+from syncs.models import Priority
+from tests.factories import NOON, make_connection
+
+pytestmark = pytest.mark.django_db
+
+
+class Time:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self):
+        self.now = NOON.timestamp()
+        self.slept = []
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept.append(round(seconds, 3))
+        self.now += seconds
+
+
+def limiter(connection, time, *, priority=Priority.LIVE, **rates):
+    return limits.SharedLimiter(connection, rates, priority, clock=time, sleep=time.sleep)
+
+
+def test_a_burst_leaves_at_once_and_then_the_rate_holds():
+    time = Time()
+    limited = limiter(make_connection(), time, post=Rate(per_second=2, burst=3))
+
+    for _ in range(5):
+        limited.acquire("post")
+
+    assert time.slept == [0.5, 0.5]
+
+
+def test_two_processes_draw_from_one_bucket():
+    time = Time()
+    connection = make_connection()
+    one = limiter(connection, time, post=Rate(per_second=2, burst=1))
+    two = limiter(connection, time, post=Rate(per_second=2, burst=1))
+
+    one.acquire("post")
+    two.acquire("post")
+    one.acquire("post")
+
+    assert time.slept == [0.5, 0.5]
+
+
+def test_connections_and_scopes_do_not_share():
+    time = Time()
+    rate = Rate(per_second=1, burst=1)
+    one = limiter(make_connection(), time, post=rate, read=rate)
+    other = limiter(make_connection(), time, post=rate)
+
+    one.acquire("post")
+    one.acquire("read")
+    other.acquire("post")
+    one.acquire("unlimited")
+
+    assert time.slept == []
+
+
+def test_a_long_wait_is_not_waited_for():
+    time = Time()
+    limited = limiter(make_connection(), time, post=Rate(per_second=0.1, burst=1))
+    limited.acquire("post")
+
+    with pytest.raises(RateLimitError) as refused:
+        limited.acquire("post")
+
+    assert refused.value.retry_after == pytest.approx(10)
+
+
+def test_what_the_vendor_blocks_is_blocked_for_all():
+    time = Time()
+    connection = make_connection()
+    rate = Rate(per_second=10, burst=10)
+    limiter(connection, time, post=rate).block("post", 30)
+
+    with pytest.raises(RateLimitError) as refused:
+        limiter(connection, time, post=rate).acquire("post")
+
+    assert refused.value.retry_after == pytest.approx(30)
+
+
+@pytest.mark.parametrize(
+    ("priority", "left"), [(Priority.LIVE, 40), (Priority.FLOW, 20), (Priority.BACKFILL, 10)]
+)
+def test_the_reserves_are_kept_for_the_more_urgent(priority, left):
+    connection = make_connection(daily_budget=100, reserve_live=20, reserve_flows=10)
+    callouts.count_calls(connection, NOON.date(), Priority.LIVE, 60)
+
+    assert limits.calls_left(connection, priority, NOON) == left
+
+
+def test_the_vendors_own_count_wins_because_others_call_too():
+    connection = make_connection(
+        daily_budget=100, vendor_used=95, vendor_limit=1000, vendor_reported_at=NOON - timedelta(minutes=5)
+    )
+
+    assert limits.calls_left(connection, Priority.LIVE, NOON) == 5
+
+
+def test_a_count_of_yesterday_is_no_count():
+    connection = make_connection(
+        vendor_used=1000, vendor_limit=1000, vendor_reported_at=NOON - timedelta(hours=25)
+    )
+
+    assert limits.calls_left(connection, Priority.LIVE, NOON) is None
+
+
+def test_a_used_up_budget_refuses_the_next_call():
+    time = Time()
+    limited = limiter(make_connection(daily_budget=2), time)
+    limited.acquire("")
+    limited.acquire("")
+
+    with pytest.raises(BudgetError, match="call budget"):
+        limited.acquire("")
