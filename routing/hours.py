@@ -126,7 +126,7 @@ def _closings(schedule: Schedule, today: date, zone: ZoneInfo) -> list[_Period]:
     holidays = [
         (_instant(day, time.min, zone), _instant(day + _DAY, time.min, zone))
         for day in schedule.holidays
-        if today - _DAY <= day <= today + HORIZON + 2 * _DAY
+        if today <= day <= today + HORIZON + 2 * _DAY
     ]
     return sorted(away + holidays)
 

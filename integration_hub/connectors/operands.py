@@ -86,7 +86,7 @@ def members(text: str) -> frozenset[str]:
 
 def folded(text: str) -> str:
     """Return the text as it is compared: case does not count."""
-    return text.lower()
+    return text.casefold()
 
 
 def _number(text: str) -> Decimal:

@@ -108,7 +108,8 @@ class _Writer:
         if operator is Operator.IS_EMPTY:
             return f"{field} {'=' if wanted else '!='} null"
         if operator is Operator.IS_TRUE:
-            return f"{field} = {'true' if wanted else 'false'}"
+            # Not "= false": a missing parent's boolean is empty, and empty is not true.
+            return f"{field} {'=' if wanted else '!='} true"
         positive = self._positive(field, operator, condition)
         return positive if wanted else f"((NOT {positive}) OR {field} = null)"
 
@@ -133,11 +134,8 @@ class _Writer:
         return _written(operands.parse(kind, text, self.zone))
 
     def _within(self, field: str, kind: FieldType, days: int) -> str:
-        end: date | datetime
-        if kind is FieldType.DATE:
-            end = self.now.astimezone(self.zone).date()
-        else:
-            end = self.now.replace(microsecond=0)
+        today = self.now.astimezone(self.zone).date()
+        end = today if kind is FieldType.DATE else self.now.replace(microsecond=0)
         start = end - timedelta(days=days)
         return f"({field} >= {_written(start)} AND {field} <= {_written(end)})"
 

@@ -45,7 +45,7 @@ def condition(kind, operator, *operands, field="F__c"):
         (NUMBER, Operator.LESS_OR_EQUAL, ["-0.50"], "F__c <= -0.50"),
         (NUMBER, Operator.ONE_OF, ["1", "+2.5"], "F__c IN (1, 2.5)"),
         (BOOLEAN, Operator.IS_TRUE, [], "F__c = true"),
-        (BOOLEAN, Operator.IS_FALSE, [], "F__c = false"),
+        (BOOLEAN, Operator.IS_FALSE, [], "F__c != true"),
         (DATE, Operator.GREATER_OR_EQUAL, ["2026-11-20"], "F__c >= 2026-11-20"),
         (DATE, Operator.WITHIN_LAST_DAYS, ["7"], "(F__c >= 2026-11-13 AND F__c <= 2026-11-20)"),
         (DATETIME, Operator.LESS, ["2026-11-20"], "F__c < 2026-11-19T18:30:00Z"),

@@ -174,6 +174,12 @@ def test_today_is_the_day_in_the_zone():
     assert not matches("Birth__c", "within_last_days", "1", "2026-11-21", now=late, zone=UTC)
 
 
+def test_fractions_of_a_second_do_not_count_as_queries_cannot_name_them():
+    now = NOON.replace(microsecond=400_000)
+
+    assert matches("CreatedDate", "within_last_days", "1", "2026-11-19T12:00:00.000+0000", now=now)
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
