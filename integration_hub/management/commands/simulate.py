@@ -1,0 +1,41 @@
+"""`manage.py simulate`: the pretend vendors in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from integration_hub.simulator import salesforce, slack
+from integration_hub.simulator.server import Simulator
+
+
+class Command(BaseCommand):
+    help = "Run a pretend Salesforce and a pretend Slack on local ports until Ctrl-C."
+    requires_system_checks: list[str] = []  # type: ignore[assignment]  # needs no database, no settings
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--salesforce-port", type=int, default=8801)
+        parser.add_argument("--slack-port", type=int, default=8802)
+        parser.add_argument("--host", default="127.0.0.1")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        ports = {"salesforce": options["salesforce_port"], "slack": options["slack_port"]}
+        try:
+            with Simulator(ports, options["host"]) as simulator:
+                self._introduce(simulator)
+                threading.Event().wait()
+        except OSError as error:
+            raise CommandError(f"A port cannot be opened: {error}. Choose another with --…-port.") from error
+        except KeyboardInterrupt:
+            self.stdout.write("Stopped.")
+
+    def _introduce(self, simulator: Simulator) -> None:
+        self.stdout.write(f"Salesforce  {simulator.salesforce.url}")
+        self.stdout.write(f"  client id {salesforce.CLIENT_ID}, client secret {salesforce.CLIENT_SECRET}")
+        self.stdout.write(f"  user name {salesforce.USERNAME}, password {salesforce.PASSWORD}")
+        self.stdout.write(f"  refresh token {salesforce.REFRESH_TOKEN}")
+        self.stdout.write(f"Slack       {simulator.slack.url}/api/")
+        self.stdout.write(f"  bot token {slack.SLACK_TOKEN}")
+        self.stdout.write("Add records, faults and more: GET /_control/ on either address lists how.")
