@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def raw_server(behave):
-    """Serve connections one after another: `behave(connection)` gets each once its request has arrived."""
+def raw_server(behave, *, speaks_first=False):
+    """Serve connections one after another: `behave(connection)` gets each, usually once its request has arrived."""
     listener = socket.create_server(("127.0.0.1", 0))
     seen = []
 
@@ -18,7 +18,7 @@ def raw_server(behave):
             except OSError:
                 return
             with connection:
-                seen.append(connection.recv(65536))
+                seen.append(b"" if speaks_first else connection.recv(65536))
                 behave(connection)
 
     thread = threading.Thread(target=serve, daemon=True)
