@@ -124,9 +124,16 @@ def dedup_key(rule: BookedRule, state: RecordState, message: Message) -> str:
     """Name the effect: a created record is announced to each channel once, other events once a version."""
     event = Trigger.CREATED if rule.trigger == Trigger.CREATED else f"{rule.trigger}:{state.version}"
     key = f"{rule.origin}:{state.record_id}:{event}:{message.role}:{message.channel}"
-    if len(key) <= DEDUP_KEY_LENGTH:
-        return key
-    return f"{rule.origin}:{hashlib.sha256(key.encode()).hexdigest()}"
+    return _fitting(key)
+
+
+def fallback_key(key: str) -> str:
+    """Name the second try of the message with this dedup key."""
+    return _fitting(f"{key}:fallback")
+
+
+def _fitting(key: str) -> str:
+    return key if len(key) <= DEDUP_KEY_LENGTH else hashlib.sha256(key.encode()).hexdigest()
 
 
 def lasting(length: timedelta) -> str:

@@ -21,7 +21,7 @@ from routing.models.rules import (
     RuleCriterion,
     Trigger,
 )
-from syncs.models import Stream
+from syncs.models import Connection, Stream
 
 OUR_VARIABLES = frozenset({"record", "owner", "person", "rule", "age_minutes", "now"})
 """What templates know by name whatever the object type; an alias must not hide one."""
@@ -124,3 +124,45 @@ def alias_of(stream: Stream) -> str:
     """Return the name by which templates may call the record: lead for Lead; "record" where that is taken."""
     alias = stream.object_type.lower()
     return alias if alias.isidentifier() and alias not in OUR_VARIABLES else "record"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDraft:
+    """A rule as a form holds it, complete or not, saved or not."""
+
+    stream: Stream | None
+    trigger: str
+    watched_field: str
+    criteria: tuple[Criterion, ...]
+    filter_logic: str
+    destination: Connection | None
+    recipient: str
+    recipient_person_id: int | None
+    recipient_channel: str
+    outside_hours: str
+    outside_channel: str
+    queue_handling: str
+    queue_channel: str
+    has_fallback: bool
+    texts: TemplateTexts | None
+
+
+def draft_of(rule: Rule, rows: Sequence[RuleCriterion]) -> RuleDraft:
+    """Return what the rule says so far; what it refers to may not be chosen yet."""
+    return RuleDraft(
+        stream=rule.stream if rule.stream_id else None,
+        trigger=rule.trigger,
+        watched_field=rule.watched_field.strip(),
+        criteria=criteria_of(rows),
+        filter_logic=rule.filter_logic,
+        destination=rule.destination if rule.destination_id else None,
+        recipient=rule.recipient,
+        recipient_person_id=rule.recipient_person_id,
+        recipient_channel=rule.recipient_channel.strip(),
+        outside_hours=rule.outside_hours,
+        outside_channel=rule.outside_channel.strip(),
+        queue_handling=rule.queue_handling,
+        queue_channel=rule.queue_channel.strip(),
+        has_fallback=bool(rule.fallback_person_id or rule.fallback_channel.strip()),
+        texts=texts_of(rule.template) if rule.template_id else None,
+    )
