@@ -544,3 +544,27 @@ def test_nobody_found_is_nobody(vendor, connector):
     vendor.get(QUERY, **recorded("salesforce/no_rows"))
 
     assert connector.find_member("nobody@acme.test") is None
+
+
+def test_the_check_does_without_the_organization_when_the_user_may_not_see_it(vendor, connector):
+    vendor.get(QUERY, **recorded("salesforce/invalid_type"))
+    vendor.get(f"{ORG}/services/oauth2/userinfo", **recorded("salesforce/userinfo"))
+
+    check = connector.check()
+
+    assert check.ok
+    assert check.facts["Organization id"] == "00Dxx0000001gPLEAY"
+    assert "Environment" not in check.facts
+
+
+def test_single_people_are_found_by_their_ids_and_nonsense_is_not_asked_for(vendor, connector):
+    vendor.get(QUERY, **recorded("salesforce/users"))
+
+    found = connector.find_members([PRIYA, OLD_HAND, PRIYA, "') OR Name != ('"])
+
+    assert [member.remote_id for member in found] == [PRIYA, OLD_HAND]
+    assert queries(vendor)[0].endswith(f"FROM User WHERE Id IN ('{PRIYA}', '{OLD_HAND}')")
+
+
+def test_asking_for_nobody_costs_no_call(vendor, connector):
+    assert connector.find_members(["not an id"]) == []
