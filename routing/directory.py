@@ -41,6 +41,8 @@ INTERVAL = timedelta(hours=1)
 """Between two refreshes of a connection, and between two look-ups of one person."""
 AFTER_FAILURE = timedelta(minutes=5)
 """A failed refresh or look-up is tried again after so long."""
+PATIENCE = 10.0
+"""Seconds a page may wait for its turn: nobody waits for a refresh, and half of one is worth nothing."""
 
 logger = logging.getLogger(__name__)
 
@@ -193,7 +195,7 @@ def issues_page(destination: Connection) -> dict[str, Any]:
 
 def _listed(connection: Connection) -> tuple[list[Member], int]:
     """Return everybody at the connection, and the calls that took; all pages before anything is stored."""
-    with connect.opened(connection) as connector:
+    with connect.opened(connection, patience=PATIENCE) as connector:
         members = {member.remote_id: member for page in _as_people(connector).members() for member in page}
         calls = getattr(connector.transport.limiter, "calls", 0)
     _refuse_implausible(connection, members.values())

@@ -102,10 +102,9 @@ def _match(rows: Sequence[DirectoryLink]) -> int:
     found = matching.match(accounts, people)
     ids = _created(found.newcomers)
     for row, verdict in zip(rows, found.verdicts, strict=True):
-        if not row.manual:
-            row.person_id = _id(verdict.person, ids)
-            row.state = DirectoryLink.State(verdict.state)
-            row.candidates = [_id(candidate, ids) for candidate in verdict.candidates]
+        row.person_id = _id(verdict.person, ids)
+        row.state = DirectoryLink.State(verdict.state)
+        row.candidates = [_id(candidate, ids) for candidate in verdict.candidates]
     return len(ids)
 
 

@@ -38,7 +38,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class KnownPerson:
-    id: int
+    id: PersonKey
     email: str | None
 
 
@@ -72,13 +72,22 @@ def match(accounts: Sequence[Account], people: Iterable[KnownPerson]) -> Matchin
     Same address first, then the address without its plus-alias. Active accounts that match nobody become
     newcomers; groups, and accounts without an address such as bots, are nobody's.
     """
-    matcher = _Matcher(accounts, people)
-    verdicts = {}
-    for account in sorted(accounts, key=matcher.turn):
-        verdicts[account.connection_id, account.remote_id] = matcher.verdict(account)
-    return Matching(
-        [verdicts[account.connection_id, account.remote_id] for account in accounts], matcher.newcomers
-    )
+    known = list(people)
+    newcomers: list[Newcomer] = []
+    while True:
+        matcher = _Matcher(accounts, known)
+        verdicts = {
+            _identity(account): matcher.verdict(account) for account in sorted(accounts, key=matcher.turn)
+        }
+        if not matcher.newcomers:
+            return Matching([verdicts[_identity(account)] for account in accounts], newcomers)
+        # A newcomer may put others in doubt. Judge again as if they had been known, as the next time will.
+        newcomers += matcher.newcomers
+        known += [KnownPerson(newcomer.email, newcomer.email) for newcomer in matcher.newcomers]
+
+
+def _identity(account: Account) -> tuple[int, str]:
+    return account.connection_id, account.remote_id
 
 
 def normalized(email: str) -> str:
@@ -173,9 +182,9 @@ class _Matcher:
         """Say whether another active account of the system has as good a claim to the same person."""
         if not self._is_exclusive(account):
             return False
-        if email in self._index.exact:
-            return self._same[account.connection_id, email] > 1
-        return self._aliases[account.connection_id, without_alias(email)] > 1
+        same = self._same[account.connection_id, email]
+        aliases = self._aliases[account.connection_id, without_alias(email)]
+        return same > 1 or (aliases > 1 and email not in self._index.exact)
 
     def _newcomer(self, account: Account, email: str) -> PersonKey:
         self._index.add(email, email)

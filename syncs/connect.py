@@ -22,14 +22,18 @@ _sessions: dict[tuple[int, int], requests.Session] = {}
 
 
 @contextmanager
-def opened(connection: Connection, *, priority: Priority = Priority.LIVE) -> Iterator[Connector]:
+def opened(
+    connection: Connection, *, priority: Priority = Priority.LIVE, patience: float = limits.SHORT_WAIT
+) -> Iterator[Connector]:
     """Give the connector, ready to call the vendor. ConfigError: a setting or secret is missing.
+
+    `patience` is for how many seconds at most a call may wait for its turn within the rate limit.
 
     Whether the connection may be used now is the caller's question (`Connection.objects.usable`).
     """
     kind = connection.connector_class
     config = configuration(connection)
-    limiter = limits.SharedLimiter(connection, kind.rates, priority)
+    limiter = limits.SharedLimiter(connection, kind.rates, priority, patience=patience)
     buffer = callouts.CalloutBuffer(connection, priority)
     transport = Transport(
         base_url(connection),

@@ -33,9 +33,11 @@ class SharedLimiter:
         rates: Mapping[str, Rate],
         priority: Priority,
         *,
+        patience: float = SHORT_WAIT,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.patience = patience
         self.connection = connection
         self.rates = rates
         self.priority = priority
@@ -80,7 +82,7 @@ class SharedLimiter:
             now = int(self.clock() * MICRO)
             spent_until = max(row.spent_until, now) + step
             wait = max(spent_until - now - step * rate.burst, row.blocked_until - now) / MICRO
-            if wait > SHORT_WAIT:
+            if wait > self.patience:
                 raise RateLimitError(
                     f"The rate limit of {self.connection} ({scope}) is used up for {wait:.0f} s.",
                     retry_after=wait,

@@ -63,7 +63,7 @@ class Systems:
         return self.rosters[connection.pk]
 
     @contextmanager
-    def opened(self, connection: Connection):
+    def opened(self, connection: Connection, **_options: Any):
         yield self.rosters[connection.pk]
 
 

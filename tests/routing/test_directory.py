@@ -386,6 +386,7 @@ def test_the_issues_page_says_who_cannot_be_reached_and_why(crm, chat, django_as
     owner_gone = make_link(crm, "gone", gone)
     owner_absent = make_link(crm, "absent", absent)
     unknown = make_link(crm, "unknown")
+    owner_doubtful = make_link(crm, "doubtful", state="doubtful", candidates=[fine.pk])
     make_link(crm, "left", active=False)
     make_link(crm, "queue", is_group=True)
     make_link(crm, "never listed", refreshed_at=None)
@@ -397,10 +398,10 @@ def test_the_issues_page_says_who_cannot_be_reached_and_why(crm, chat, django_as
     assert found == {
         "unmatched": {owner_absent, unknown},
         "inactive": {owner_gone},
-        "doubtful": {doubtful},
+        "doubtful": {doubtful, owner_doubtful},
         "without_zone": {gone, absent},
     }
-    assert page["candidates"] == {absent.pk: absent}
+    assert page["candidates"] == {absent.pk: absent, fine.pk: fine}
 
 
 def test_the_command_prints_counts_and_fails_if_one_connection_did(systems, crm, chat, capsys):

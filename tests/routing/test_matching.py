@@ -121,6 +121,12 @@ def test_two_active_members_with_one_new_address_make_one_person_to_choose():
     assert {v.candidates for v in matching.verdicts} == {("new@x.test",)}
 
 
+def test_two_members_with_one_address_do_not_race_for_a_person_known_by_an_alias():
+    matching = match([member("U1"), member("U2")], [KnownPerson(10, "ann+sf@x.test")])
+
+    assert outcome(matching) == {"U1": ("doubtful", None, (10,)), "U2": ("doubtful", None, (10,))}
+
+
 def test_a_member_who_left_does_not_put_the_active_one_in_doubt():
     matching = match([member("U1", active=False), member("U2")], [ANN])
 

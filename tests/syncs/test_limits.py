@@ -55,6 +55,24 @@ def test_two_processes_draw_from_one_bucket():
     assert time.slept == [0.5, 0.5]
 
 
+@pytest.mark.parametrize(("patience", "waits"), [(2.0, False), (10.0, True)])
+def test_who_has_patience_waits_longer_for_a_turn(patience, waits):
+    time = Time()
+    rates = {"list": Rate(per_second=0.25, burst=1)}
+    limited = limits.SharedLimiter(
+        make_connection(), rates, Priority.LIVE, patience=patience, clock=time, sleep=time.sleep
+    )
+    limited.acquire("list")
+
+    if waits:
+        limited.acquire("list")
+    else:
+        with pytest.raises(RateLimitError):
+            limited.acquire("list")
+
+    assert time.slept == ([4.0] if waits else [])
+
+
 def test_connections_and_scopes_do_not_share():
     time = Time()
     rate = Rate(per_second=1, burst=1)
