@@ -1,0 +1,1 @@
+"""Configuration as a file: one YAML document, exported, compared and imported as a whole."""

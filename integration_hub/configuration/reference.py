@@ -1,0 +1,86 @@
+"""The format's tables for the documentation, made from the schema so that they cannot disagree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from integration_hub.connectors import registry
+
+_SECTIONS = ("connection", "working_hours", "person", "template", "stream", "rule", "hub")
+_ROWS = {"template": ("fields",), "rule": ("criteria",)}
+_TYPES = {
+    "string": "text",
+    "integer": "whole number",
+    "boolean": "true/false",
+    "object": "mapping",
+    "array": "list",
+}
+
+
+def markdown(schema: Mapping[str, Any]) -> str:
+    """Return a chapter for each section, with a line for each of its keys."""
+    lines: list[str] = []
+    for name in _SECTIONS:
+        definition = schema["$defs"][name]
+        lines += [f"### `{definition['title']}`", "", definition["description"], ""]
+        lines += _table(schema, definition, definition.get("x-required", ()))
+        for field in _ROWS.get(name, ()):
+            items = definition["properties"][field]["items"]
+            lines += [f"Each of `{field}`:", "", *_table(schema, items, items["required"])]
+        if name == "connection":
+            lines += _vendors()
+    return "\n".join(lines).rstrip()
+
+
+def _table(schema: Mapping[str, Any], definition: Mapping[str, Any], required: Any) -> Iterator[str]:
+    yield "| key | value | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for name, given in definition["properties"].items():
+        rule = {**_referred(schema, given), **given}
+        default = (
+            "required"
+            if name in required
+            else f"`{json.dumps(rule['default'])}`"
+            if "default" in rule
+            else ""
+        )
+        yield f"| `{name}` | {_value(rule)} | {default} | {rule['description']} |"
+    yield ""
+
+
+def _referred(schema: Mapping[str, Any], rule: Mapping[str, Any]) -> Mapping[str, Any]:
+    name = rule.get("$ref", "").rpartition("/")[2]
+    return schema["$defs"][name] if name else {}
+
+
+def _value(rule: Mapping[str, Any]) -> str:
+    if "enum" in rule:
+        return ", ".join(f"`{value}`" for value in rule["enum"])
+    if "anyOf" in rule:
+        return " or ".join(_value(part) for part in rule["anyOf"])
+    types = [rule["type"]] if isinstance(rule["type"], str) else rule["type"]
+    text = " or ".join(_TYPES.get(kind, kind) for kind in types)
+    if rule.get("minimum") and "maximum" in rule:
+        return f"{text}, {rule['minimum']} to {rule['maximum']}"
+    return text
+
+
+def _vendors() -> Iterator[str]:
+    """Yield what each kind of connection may have under `settings` and `secrets`."""
+    for kind, label in registry.kinds():
+        yield f"`settings` and `secrets` of the kind `{kind}` ({label}):"
+        yield ""
+        yield "| key | where | meaning |"
+        yield "| --- | --- | --- |"
+        for setting in registry.connector_class(kind).settings:
+            where = "`secrets`" if setting.secret else "`settings`"
+            choices = ", ".join(f"`{value}`" for value, _ in setting.choices)
+            meaning = " ".join(
+                part
+                for part in (f"{setting.label}.", f"One of {choices}." if choices else "", setting.help_text)
+                if part
+            )
+            yield f"| `{setting.name}` | {where} | {meaning} |"
+        yield ""

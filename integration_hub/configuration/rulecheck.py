@@ -1,0 +1,54 @@
+"""Ask of imported rules and templates what the admin's forms would ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from integration_hub.configuration.errors import path
+from integration_hub.configuration.plan import Action, Difference
+from routing import rulebook, templating, validation
+from routing.models import MessageTemplate, Rule
+from routing.validation import Finding
+
+Sentence = tuple[str, str, bool]
+"""Path, text, and whether it is only a warning."""
+
+
+def problems(differences: Sequence[Difference], now: datetime) -> Iterator[Sentence]:
+    """Yield what is wrong with the rules that changed, and with those whose template did; all rows are written."""
+    changed = _changed(differences, "rules")
+    templates = _changed(differences, "templates")
+    rules = Rule.objects.filter(key__in=changed) | Rule.objects.filter(template__key__in=templates)
+    for rule in rules.select_related("stream", "destination", "template"):
+        draft = rulebook.draft_of(rule, list(rule.criteria.all()))
+        for finding in validation.problems(draft, now):
+            yield _place(rule, finding), finding.message, finding.warning
+    for template in MessageTemplate.objects.filter(key__in=templates, rules=None):
+        yield from _unused(template)
+
+
+def _unused(template: MessageTemplate) -> Iterator[Sentence]:
+    """Yield what cannot be read; which variables there are is known only from a rule's stream."""
+    for part, source in rulebook.texts_of(template).parts():
+        try:
+            templating.paths(source, "record")
+        except templating.TemplateError as error:
+            yield path("templates", template.key, *_inside(part)), str(error), False
+
+
+def _changed(differences: Sequence[Difference], section: str) -> list[str]:
+    return [d.key for d in differences if d.section == section and d.action is not Action.REMOVE]
+
+
+def _place(rule: Rule, finding: Finding) -> str:
+    if isinstance(finding.place, str):
+        return path("rules", rule.key, finding.place)
+    name, index, part = finding.place
+    return path("rules", rule.key, name, index + 1, part)
+
+
+def _inside(part: str) -> tuple[str | int, ...]:
+    """Return where the text stands in the file: `fields.0` is the value of the first pair."""
+    name, _, index = part.partition(".")
+    return (name, int(index) + 1, "value") if index else (name,)
