@@ -276,6 +276,11 @@ def test_ordinary_sentences_are_left_alone(harmless):
     assert redact(harmless, ["abc", ""]) == harmless
 
 
+@pytest.mark.parametrize("form", ["two words", "two%20words", "two+words", "dHdvIHdvcmRz"])
+def test_a_secret_is_known_in_every_form_it_travels_in(form):
+    assert redact(f"refused: {form}!", ["two words"]) == "refused: ***!"
+
+
 @given(st.text(min_size=4).filter(lambda text: len(text.strip()) >= 4))
 def test_a_secret_never_survives_redaction(secret):
     assert secret not in redact(secret, [secret])
