@@ -3,10 +3,16 @@ PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v p
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade
+# As in production, with keys made for the moment: what `check --deploy` looks at. It connects to nothing.
+PRODUCTION = env DEBUG=false PUBLIC_URL=https://hub.example.com ALLOWED_HOSTS=hub.example.com \
+	DATABASE_URL=postgres://hub@127.0.0.1/hub Q_CLUSTER_NAME= \
+	SECRET_KEY=$$($(BIN)/python manage.py make_key --secret-key) \
+	HUB_SECRET_KEYS=$$($(BIN)/python manage.py make_key)
 
-.PHONY: help demo run test test-postgres test-browser lint format bench lock clean
+.PHONY: help demo run test test-postgres test-browser lint check-deploy format bench lock clean
 
-help:
+help: ## list what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(RUNTIME): requirements.lock
@@ -18,3 +24,52 @@ $(DEV): requirements-dev.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@ $(RUNTIME)
+
+.env: | $(RUNTIME)
+	umask 077 && sed -e "s|^SECRET_KEY=.*|SECRET_KEY=$$($(BIN)/python manage.py make_key --secret-key)|" \
+		-e "s|^HUB_SECRET_KEYS=.*|HUB_SECRET_KEYS=$$($(BIN)/python manage.py make_key)|" .env.example > .env.new
+	mv .env.new .env
+
+demo: $(RUNTIME) ## leads, rules and messages on a simulated Salesforce and Slack
+	DEBUG=true $(BIN)/python manage.py demo
+
+run: $(RUNTIME) .env ## the hub itself: pages and both queues, with the settings in .env
+	$(BIN)/python manage.py migrate --verbosity 0
+	$(BIN)/python manage.py collectstatic --noinput --verbosity 0
+	@echo "First time here? Make yourself an account: $(BIN)/python manage.py createsuperuser"
+	deploy/run
+
+test: $(DEV) ## all tests but those in a browser, on SQLite
+	DATABASE_URL=sqlite://:memory: $(BIN)/pytest --ignore=tests/browser
+
+test-postgres: $(DEV) ## the same on PostgreSQL; DATABASE_URL=postgres://… says which
+	DATABASE_URL=$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest --ignore=tests/browser
+
+test-browser: $(DEV) ## the pages in headless Chromium
+	$(BIN)/pytest tests/browser
+
+lint: $(DEV) check-deploy ## style, types, layers, migrations, deployment settings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
+
+check-deploy: $(RUNTIME) ## would these settings do in production?
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+format: $(DEV) ## bring the code into form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV) ## measure, on the simulator
+	$(BIN)/python bench/run.py
+
+lock: ## renew both lock files; needs uv (https://docs.astral.sh/uv/)
+	@command -v uv >/dev/null || { echo "This needs uv: https://docs.astral.sh/uv/"; exit 1; }
+	$(LOCK) --quiet --output-file requirements.lock
+	$(LOCK) --quiet --extra dev --output-file requirements-dev.lock
+
+clean: ## remove .venv and caches; .env and databases stay
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache staticfiles
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,14 @@
 """The addresses of the hub."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
+
+from integration_hub import health
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", include("integration_hub.console.urls")),
     path("admin/", admin.site.urls),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics_view),
 ]

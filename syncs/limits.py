@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import F, Sum
@@ -96,24 +97,37 @@ class SharedLimiter:
         return RateLimit.objects.get_or_create(connection=self.connection, scope=scope)[0]
 
 
-def calls_left(connection: Connection, priority: Priority, now: datetime) -> int | None:
-    """Return how many more calls work of this priority may make today; None: no limit is known.
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A day's calls at one connection; `limit` None: none is known."""
+
+    used: int
+    limit: int | None
+
+
+def budget(connection: Connection, own: int, now: datetime) -> Budget:
+    """Return the day's budget; `own` is how many calls this hub made.
 
     The vendor's own count is the truth where it gives one that is less than a day old (it also counts what
     others call); else our own count of the day.
     """
-    limit, used = connection.daily_budget, used_today(connection, now)
-    if connection.vendor_limit and _is_recent(connection, now):
-        limit = min(limit or connection.vendor_limit, connection.vendor_limit)
-        used = max(used, connection.vendor_used or 0)
-    if limit is None:
+    ours, theirs = connection.daily_budget, connection.vendor_limit
+    if not theirs or not _is_recent(connection, now):
+        return Budget(own, ours)
+    return Budget(max(own, connection.vendor_used or 0), theirs if ours is None else min(ours, theirs))
+
+
+def calls_left(connection: Connection, priority: Priority, now: datetime) -> int | None:
+    """Return how many more calls work of this priority may make today; None: no limit is known."""
+    day = budget(connection, used_today(connection, now), now)
+    if day.limit is None:
         return None
     reserved = {
         Priority.LIVE: 0,
         Priority.FLOW: connection.reserve_live,
         Priority.BACKFILL: connection.reserve_live + connection.reserve_flows,
     }[priority]
-    return max(0, limit * (100 - reserved) // 100 - used)
+    return max(0, day.limit * (100 - reserved) // 100 - day.used)
 
 
 def used_today(connection: Connection, now: datetime) -> int:

@@ -1,0 +1,19 @@
+"""`manage.py rotate_secrets`: encrypt all secrets anew under the first key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from syncs import connect
+from syncs.management import reporting
+
+
+class Command(BaseCommand):
+    help = "Encrypt all stored secrets under the first key of HUB_SECRET_KEYS; afterwards the others can go."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with reporting.as_sentences():
+            count = connect.rotate_secrets()
+        self.stdout.write(f"The secrets of {count} connections are under the first key now.")
