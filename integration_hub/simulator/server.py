@@ -40,6 +40,14 @@ class Simulator:
         self.stop()
 
     def start(self) -> None:
+        """Open the ports: all of them, or none when one is taken."""
+        try:
+            self._open()
+        except OSError:
+            self.stop()
+            raise
+
+    def _open(self) -> None:
         for vendor, listener in zip(self.vendors, self._listeners, strict=True):
             listener.start()
             vendor.url = listener.url

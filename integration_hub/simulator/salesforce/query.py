@@ -176,8 +176,9 @@ class View:
                 columns.append((item.name, get))
             else:
                 parents.setdefault(rest[0].lower(), []).append((rest[1:], path))
-        for name, below in parents.items():
-            link = self.link(object_type, name, below[0][1].at)
+        for below in parents.values():
+            rest, path = below[0]
+            link = self.link(object_type, path.parts[-len(rest) - 1], path.at)
             columns.append((link.relationship, self._parent(link, self._shape(self.target(link), below))))
         return self._showing(columns)
 

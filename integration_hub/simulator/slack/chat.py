@@ -49,6 +49,8 @@ def update(workspace: Workspace, args: Arguments) -> dict[str, Any]:
     # A new text without blocks takes the old blocks away.
     if args.given("text") or args.given("blocks"):
         message.blocks = blocks
+    if args.given("attachments"):
+        message.attachments = _attachments(args)
     message.text = args.text("text", message.text)
     message.edited = True
     shown = message.shown(workspace.bot_user)
