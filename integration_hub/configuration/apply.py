@@ -74,8 +74,8 @@ class _Writer:
         row.save()
         for name, part in section.parts.items():
             if name in after and not part.in_row:
-                for inside, error in part.write(row, after[name]):
-                    self._say(difference, inside, error)
+                for inside, wrong in part.write(row, after[name]):
+                    self._say(difference, inside, wrong)
 
     def check_rules(self, differences: Sequence[Difference]) -> None:
         """Ask about each rule what its form would ask, if the rule or its template changed."""

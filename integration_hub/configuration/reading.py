@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from yaml.nodes import MappingNode, ScalarNode
@@ -17,10 +17,10 @@ class _Loader(yaml.SafeLoader):
     """Reads as YAML 1.2 does: `no` and `17:00` and `2026-12-25` are texts. Aliases and repeated keys are refused."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
-    yaml_constructors: dict[Any, Any] = {}
+    yaml_constructors: ClassVar[dict[Any, Any]] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # its stubs say nothing
         if getattr(event, "anchor", None):
             # A few nested aliases unfold into billions of entries.
             raise yaml.constructor.ConstructorError(
@@ -65,14 +65,17 @@ _PLAIN = {
 for _name, (_pattern, _first) in _PLAIN.items():
     _starts = ["" if letter == "\0" else letter for letter in _first]
     _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(f"(?:{_pattern})$"), _starts)
-_Loader.add_constructor(f"{_TAG}bool", yaml.SafeLoader.construct_yaml_bool)
-_Loader.add_constructor(f"{_TAG}null", yaml.SafeLoader.construct_yaml_null)
-_Loader.add_constructor(f"{_TAG}int", yaml.SafeLoader.construct_yaml_int)
-_Loader.add_constructor(f"{_TAG}float", yaml.SafeLoader.construct_yaml_float)
-_Loader.add_constructor(f"{_TAG}str", yaml.SafeLoader.construct_yaml_str)
-_Loader.add_constructor(f"{_TAG}map", _Loader.plain_mapping)
-_Loader.add_constructor(f"{_TAG}seq", _Loader.plain_list)
-_Loader.add_constructor(None, _Loader.unknown_tag)
+_CONSTRUCTORS: dict[str | None, Any] = {
+    f"{_TAG}bool": _Loader.construct_yaml_bool,
+    f"{_TAG}null": _Loader.construct_yaml_null,
+    f"{_TAG}int": _Loader.construct_yaml_int,
+    f"{_TAG}float": _Loader.construct_yaml_float,
+    f"{_TAG}str": _Loader.construct_yaml_str,
+    f"{_TAG}map": _Loader.plain_mapping,
+    f"{_TAG}seq": _Loader.plain_list,
+    None: _Loader.unknown_tag,
+}
+_Loader.yaml_constructors.update(_CONSTRUCTORS)
 
 
 def parse(content: bytes) -> dict[str, Any]:

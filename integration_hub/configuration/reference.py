@@ -77,10 +77,6 @@ def _vendors() -> Iterator[str]:
         for setting in registry.connector_class(kind).settings:
             where = "`secrets`" if setting.secret else "`settings`"
             choices = ", ".join(f"`{value}`" for value, _ in setting.choices)
-            meaning = " ".join(
-                part
-                for part in (f"{setting.label}.", f"One of {choices}." if choices else "", setting.help_text)
-                if part
-            )
+            meaning = f"{setting.label}: {choices}" if choices else setting.label
             yield f"| `{setting.name}` | {where} | {meaning} |"
         yield ""

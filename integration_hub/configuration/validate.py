@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator, ValidationError
 
@@ -52,25 +52,28 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
 
 def _sentences(error: ValidationError) -> list[str]:
     where = _path(error.absolute_path)
+    rule: Any = error.schema
     if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        unknown = [str(name) for name in error.instance if name not in known]
+        known = list(rule["properties"])
+        unknown = [name for name in cast("dict[str, Any]", error.instance) if name not in known]
         return [
             f"{_inside(where, name)}: there is no such key. {did_you_mean(name, known)}" for name in unknown
         ]
     if "propertyNames" in error.absolute_schema_path:
-        return [f"{where}: “{error.instance}” is not {error.schema['x-expected']}."]
+        return [f"{where}: “{error.instance}” is not {rule['x-expected']}."]
     return [f"{where or 'The file'} {_complaint(error)}"]
 
 
 def _complaint(error: ValidationError) -> str:
-    limit = error.validator_value
+    limit: Any = error.validator_value
+    rule: Any = error.schema
+    given: Any = error.instance
     match error.validator:
         case "required":
-            missing = [name for name in limit if name not in error.instance]
+            missing = [name for name in limit if name not in given]
             return f"lacks {listed(missing)}."
         case "enum":
-            return f"must be one of {listed(limit)}. {_near(error.instance, limit)}".rstrip()
+            return f"must be one of {listed(limit)}. {_near(given, limit)}".rstrip()
         case "const":
             return f"must be {limit}; this hub reads no other version."
         case "minimum":
@@ -80,10 +83,10 @@ def _complaint(error: ValidationError) -> str:
         case "minLength":
             return "must not be empty."
         case "maxLength":
-            return f"is {len(error.instance)} characters long; at most {limit} are allowed."
+            return f"is {len(given)} characters long; at most {limit} are allowed."
         case "maxItems":
-            return f"has {len(error.instance)} rows; at most {limit} are allowed."
-    return f"must be {_expected(error.schema)}."
+            return f"has {len(given)} rows; at most {limit} are allowed."
+    return f"must be {_expected(rule)}."
 
 
 def _near(value: object, known: Sequence[str]) -> str:
