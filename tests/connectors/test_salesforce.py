@@ -546,16 +546,6 @@ def test_nobody_found_is_nobody(vendor, connector):
     assert connector.find_member("nobody@acme.test") is None
 
 
-def test_people_are_found_by_their_ids_in_one_call_and_what_is_no_id_is_not_asked_for(vendor, connector):
-    vendor.get(QUERY, **recorded("salesforce/users"))
-
-    found = connector.find_members([PRIYA, OLD_HAND, PRIYA, "x' OR Name != '"])
-
-    assert PRIYA in {member.remote_id for member in found}
-    assert f"Id IN ('{PRIYA}', '{OLD_HAND}')" in queries(vendor)[0]
-    assert len(vendor.calls) == 1
-
-
 def test_the_check_does_without_the_organization_when_the_user_may_not_see_it(vendor, connector):
     vendor.get(QUERY, **recorded("salesforce/invalid_type"))
     vendor.get(f"{ORG}/services/oauth2/userinfo", **recorded("salesforce/userinfo"))

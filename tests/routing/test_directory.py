@@ -7,10 +7,11 @@ from django.core.management import CommandError, call_command
 
 from integration_hub.connectors.errors import AuthError, RateLimitError, RetryableError
 from integration_hub.connectors.records import Member
+from integration_hub.simulator.server import Simulator
 from routing import directory, links
 from routing.models import DirectoryLink, Person
 from syncs.models import Connection, SyncRun
-from tests.factories import NOON, make_connection, make_person
+from tests.factories import NOON, make_connection, make_person, make_salesforce, make_slack
 from tests.routing.factories import Systems, ann, make_link
 
 pytestmark = pytest.mark.django_db
@@ -434,3 +435,51 @@ def test_the_command_refuses_a_connection_it_cannot_refresh(key, sentence):
 
     with pytest.raises(CommandError, match=sentence):
         call_command("refresh_directory", connection=key)
+
+
+class TestWithPretendVendors:
+    @pytest.fixture
+    def simulator(self):
+        with Simulator() as simulator:
+            yield simulator
+
+    def test_owners_queues_and_members_are_read_in_few_calls_and_meet(self, simulator):
+        owner = simulator.salesforce.add_user("Priya Nair", "Priya@x.test")
+        queue = simulator.salesforce.add_queue("West", [owner])
+        member = simulator.slack.add_member("Priya", "priya@x.test", tz="Asia/Kolkata")
+        simulator.slack.add_member("No address", None)
+        simulator.slack.add_member("Left", "left@x.test", deleted=True)
+        crm, chat = make_salesforce(simulator), make_slack(simulator)
+
+        reports = directory.refresh_all(NOON)
+
+        assert [report.error for report in reports] == ["", ""]
+        found = directory.snapshot(NOON, chat)
+        person = found.account(crm.pk, owner[:15]).person_id
+        assert found.address(person) == directory.Address(member, "Asia/Kolkata")
+        assert [account.person_id for account in found.members(crm.pk, queue)] == [person]
+        assert not Person.objects.filter(email="left@x.test").exists()
+        assert {run.state for run in SyncRun.objects.all()} == {"ok"}
+
+    def test_whoever_joined_since_the_refresh_is_looked_up(self, simulator):
+        crm, chat = make_salesforce(simulator), make_slack(simulator)
+        directory.refresh_all(NOON)
+        owner = simulator.salesforce.add_user("Priya Nair", "priya@x.test")
+        member = simulator.slack.add_member("Priya", "priya@x.test")
+
+        directory.look_up_owner(crm, [owner], NOON)
+        person = Person.objects.get(email="priya@x.test")
+
+        assert directory.look_up_missing(chat, person, NOON)
+        assert directory.snapshot(NOON, chat).address(person.pk).remote_id == member
+
+    def test_an_outage_leaves_the_directory_as_it_was(self, simulator):
+        simulator.slack.add_member("Priya", "priya@x.test")
+        chat = make_slack(simulator)
+        directory.refresh_all(NOON)
+        simulator.slack.faults.outage(True)
+
+        [report] = directory.refresh_all(NOON + HOUR)
+
+        assert report.error
+        assert chat.directory_links.filter(email="priya@x.test", active=True, state="matched").exists()
