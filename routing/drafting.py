@@ -19,10 +19,16 @@ class Account(recipients.Account, Protocol):
     def email(self) -> str: ...
 
 
+class Address(recipients.Address, Protocol):
+    @property
+    def zone(self) -> str: ...
+
+
 class Directory(recipients.Directory, Protocol):
     """A snapshot that also knows what messages print of people."""
 
     def account(self, connection_id: int, remote_id: str) -> Account | None: ...
+    def address(self, person_id: int) -> Address | None: ...
     def email(self, person_id: int) -> str: ...
 
 
@@ -65,10 +71,11 @@ def variables(
     owner = directory.account(rule.source_id, state.owner_id)
     person = {"name": "", "email": "", "time_zone": ""}
     if person_id is not None:
+        address = directory.address(person_id)
         person = {
             "name": directory.name(person_id),
             "email": directory.email(person_id),
-            "time_zone": directory.schedule(person_id).zone,
+            "time_zone": address.zone if address else "",
         }
     return {
         rule.alias: state.values,
