@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
 import requests
 from django.db import transaction
+from django.utils import timezone
 
 from integration_hub.connectors.contract import Connector
 from integration_hub.connectors.errors import ConfigError, ConnectorError

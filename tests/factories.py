@@ -54,7 +54,7 @@ def make_slack(simulator: Any = None, **values: Any) -> Connection:
     """With a simulator the connection leads there and works."""
     if simulator is not None:
         values.setdefault("base_url", f"{simulator.slack.url}/api/")
-    values.setdefault("secrets", {"bot_token": slack.BOT_TOKEN})
+    values.setdefault("secrets", {"bot_token": slack.SLACK_TOKEN})
     return make_connection("slack", **values)
 
 
@@ -76,8 +76,10 @@ def make_stream(connection: Connection | None = None, **values: Any) -> Stream:
     values.setdefault("object_type", "Lead")
     values.setdefault("interval_seconds", 10)
     values.setdefault("started_at", NOON - timedelta(days=1))
-    stream = Stream(connection=connection or make_connection(), described_at=NOON, **values)
-    stream.object_schema = LEAD_SCHEMA
+    values.setdefault("described_at", NOON)
+    stream = Stream(connection=connection or make_connection(), **values)
+    if stream.described_at:
+        stream.object_schema = LEAD_SCHEMA
     stream.save()
     return stream
 
@@ -178,4 +180,3 @@ def make_working_hours(
     for day in days:
         WorkingSpan.objects.create(working_hours=hours, weekday=day, start=start, end=end)
     return hours
-

@@ -49,7 +49,7 @@ def run(
         return None
     with runs.recording(RunKind.PUSH, now=now, connection=connection, clock=clock) as counts:
         try:
-            with connect.opened(connection) as connector:
+            with connect.opened(connection, clock=clock) as connector:
                 push = _Push(connection, _as_destination(connector, connection), counts, clock)
                 try:
                     push.all(off, now, sleep)

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100)),
                 ('kind', models.CharField(choices=integration_hub.connectors.registry.kinds, max_length=30)),
                 ('environment', models.CharField(choices=[('sandbox', 'Sandbox'), ('production', 'Production')], default='sandbox', max_length=10)),
-                ('base_url', models.URLField(blank=True, help_text='Only for a simulator or a gateway. Leave empty to call the vendor. https, except on this machine (http://127.0.0.1:…).', verbose_name='base URL override')),
+                ('base_url', models.CharField(blank=True, help_text='Only for a simulator or a gateway. Leave empty to call the vendor. https, except on this machine (http://127.0.0.1:…).', max_length=200, verbose_name='base URL override')),
                 ('settings', models.JSONField(blank=True, default=dict, editable=False)),
                 ('secrets', models.JSONField(blank=True, default=dict, editable=False)),
                 ('kept', models.TextField(blank=True, editable=False)),

@@ -41,8 +41,9 @@ class Connection(models.Model):
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=30, choices=registry.kinds)
     environment = models.CharField(max_length=10, choices=Environment.choices, default=Environment.SANDBOX)
-    base_url = models.URLField(
+    base_url = models.CharField(
         "base URL override",
+        max_length=200,
         blank=True,
         help_text="Only for a simulator or a gateway. Leave empty to call the vendor. "
         "https, except on this machine (http://127.0.0.1:…).",

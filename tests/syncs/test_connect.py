@@ -106,4 +106,6 @@ def test_calls_go_where_the_environment_says():
     assert connect.base_url(make_connection("salesforce")) == "https://test.salesforce.com"
     production = make_connection("salesforce", environment="production")
     assert connect.base_url(production) == "https://login.salesforce.com"
-    assert connect.base_url(make_connection("salesforce", base_url="http://127.0.0.1:1")) == "http://127.0.0.1:1"
+    assert (
+        connect.base_url(make_connection("salesforce", base_url="http://127.0.0.1:1")) == "http://127.0.0.1:1"
+    )

@@ -98,7 +98,10 @@ def test_a_vendor_that_says_wait_is_left_alone_for_so_long_and_alarms_nobody():
 
     holds.failed(salesforce, RateLimitError("slow down", retry_after=30), NOON)
 
-    usable = [Connection.objects.usable(NOON + timedelta(seconds=s)).filter(pk=salesforce.pk).exists() for s in (29, 30)]
+    usable = [
+        Connection.objects.usable(NOON + timedelta(seconds=s)).filter(pk=salesforce.pk).exists()
+        for s in (29, 30)
+    ]
     assert usable == [False, True]
     assert not Incident.objects.exists()
 
