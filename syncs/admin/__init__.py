@@ -1,0 +1,5 @@
+"""The admin of syncs: one module per noun."""
+
+from syncs.admin import changes, connections, deliveries, hub, incidents, runs, streams
+
+__all__ = ["changes", "connections", "deliveries", "hub", "incidents", "runs", "streams"]

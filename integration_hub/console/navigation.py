@@ -1,0 +1,105 @@
+"""The sidebar: by what people come for, not by tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from syncs.models import Delivery, Incident
+
+Item = dict[str, Any]
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    return [
+        {"title": "", "items": _overview(request)},
+        {
+            "title": "Alerts",
+            "items": _models(
+                request,
+                ("routing.rule", "Rules", "rule"),
+                ("routing.messagetemplate", "Message templates", "chat"),
+                ("routing.alert", "Alerts", "notifications"),
+                ("routing.decision", "Decisions", "alt_route"),
+            ),
+        },
+        {
+            "title": "People",
+            "items": _models(
+                request,
+                ("routing.person", "People", "person"),
+                ("routing.directorylink", "Directory links", "link"),
+                ("routing.workinghours", "Working hours", "schedule"),
+            ),
+        },
+        {
+            "title": "Connections",
+            "items": _models(
+                request,
+                ("syncs.connection", "Connections", "cable"),
+                ("syncs.stream", "Streams", "water"),
+            ),
+        },
+        {
+            "title": "What happened",
+            "items": [*_history(request)],
+        },
+        {"title": "System", "collapsible": True, "items": _system(request)},
+    ]
+
+
+def _overview(request: HttpRequest) -> list[Item]:
+    return [
+        _page("admin:index", "Dashboard", "dashboard"),
+        _page("console:timeline", "Timeline", "timeline"),
+        _page("console:sla", "Answer times", "timer"),
+        _page("console:directory", "Directory issues", "person_alert"),
+    ]
+
+
+def _history(request: HttpRequest) -> list[Item]:
+    items = _models(
+        request,
+        ("syncs.incident", "Incidents", "emergency"),
+        ("syncs.delivery", "Deliveries", "outbox"),
+        ("syncs.change", "Changes", "difference"),
+        ("syncs.syncrun", "Runs", "history"),
+        ("syncs.calloutlog", "Callouts", "http"),
+    )
+    badges = {
+        "Incidents": Incident.objects.filter(closed_at=None).count(),
+        "Deliveries": Delivery.objects.dead().count(),
+    }
+    for item in items:
+        if badges.get(item["title"]):
+            item["badge"] = str(badges[item["title"]])
+    return items
+
+
+def _system(request: HttpRequest) -> list[Item]:
+    return _models(
+        request,
+        ("syncs.hubsettings", "Hub settings", "settings"),
+        ("auth.user", "Users", "badge"),
+        ("auth.group", "Groups", "group"),
+        ("django_q.schedule", "Schedules", "event_repeat"),
+        ("django_q.ormq", "Queued tasks", "queue"),
+        ("django_q.success", "Finished tasks", "task_alt"),
+        ("django_q.failure", "Failed tasks", "error"),
+    )
+
+
+def _page(name: str, title: str, icon: str) -> Item:
+    return {"title": title, "icon": icon, "link": reverse(name)}
+
+
+def _models(request: HttpRequest, *models: tuple[str, str, str]) -> list[Item]:
+    """Return links to the lists of the models that this user may see."""
+    items = []
+    for label, title, icon in models:
+        app, name = label.split(".")
+        if request.user.has_perm(f"{app}.view_{name}"):
+            items.append(_page(f"admin:{app}_{name}_changelist", title, icon))
+    return items

@@ -1,0 +1,158 @@
+"""How fast alerts are: from the event at the vendor to the message, by rule and day."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from routing.models import Alert
+from routing.models.decisions import Role
+from syncs.models.deliveries import DeliveryState
+
+SETTLED = (DeliveryState.DELIVERED, DeliveryState.EXPIRED, DeliveryState.DEAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One settled alert on its way: `trigger_at` is the event at the vendor; times are aware.
+
+    A held alert is counted from when the recipient was at work again: the wait before was wanted.
+    """
+
+    rule: str
+    state: str
+    target: float
+    trigger_at: datetime
+    visible_at: datetime
+    decided_at: datetime
+    settled_at: datetime
+    hold_until: datetime | None = None
+    title: str = ""
+    record_id: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds that count."""
+        return max(
+            0.0, (self.settled_at - max(self.trigger_at, self.hold_until or self.trigger_at)).total_seconds()
+        )
+
+    @property
+    def is_sent(self) -> bool:
+        return self.state == DeliveryState.DELIVERED
+
+    @property
+    def in_time(self) -> bool:
+        return self.is_sent and self.seconds <= self.target
+
+    @property
+    def stretches(self) -> tuple[float, float, float]:
+        """Return the seconds until it was visible to us, then decided, then settled."""
+        marks = (self.trigger_at, self.visible_at, self.decided_at, self.settled_at)
+        return tuple((after - before).total_seconds() for before, after in pairwise(marks))  # type: ignore[return-value]  # three pairs of four marks
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One rule's day (`day` None: the whole time asked for). Seconds are None when nothing was sent."""
+
+    rule: str
+    day: date | None
+    sent: int
+    expired: int
+    dead: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    within_target: float | None
+    target: float = 0.0
+
+    @property
+    def total(self) -> int:
+        return self.sent + self.expired + self.dead
+
+
+def by_rule_and_day(since: datetime, until: datetime) -> list[Row]:
+    """Return a row for each rule and day of settlement, newest day first."""
+    return summarize(passages(since, until), lambda one: timezone.localdate(one.settled_at))
+
+
+def by_rule(since: datetime, until: datetime) -> list[Row]:
+    return summarize(passages(since, until), lambda _: None)
+
+
+def latest(hours: int = 24, *, now: datetime | None = None) -> list[Row]:
+    """Return one row a rule for the last hours."""
+    until = now or timezone.now()
+    return by_rule(until - timedelta(hours=hours), until + timedelta(microseconds=1))
+
+
+def passages(since: datetime, until: datetime) -> Iterator[Passage]:
+    """Yield the alerts settled in [since, until), newest first; copies and tests are nobody's promise."""
+    return map(_passage, settled(since, until).values_list(*_COLUMNS).iterator(chunk_size=2000))
+
+
+def settled(since: datetime, until: datetime) -> QuerySet[Alert]:
+    """Return the alerts behind the numbers."""
+    return (
+        Alert.objects.exclude(role=Role.COPY)
+        .filter(
+            delivery__state__in=SETTLED,
+            delivery__settled_at__gte=since,
+            delivery__settled_at__lt=until,
+        )
+        .order_by("-delivery__settled_at")
+    )
+
+
+def newest(since: datetime, until: datetime, limit: int) -> list[Passage]:
+    return [_passage(row) for row in settled(since, until).values_list(*_COLUMNS)[:limit]]
+
+
+def summarize(found: Iterable[Passage], day_of: Callable[[Passage], date | None]) -> list[Row]:
+    """Group passages by rule and day."""
+    groups: dict[tuple[date | None, str], list[Passage]] = {}
+    for one in found:
+        groups.setdefault((day_of(one), one.rule), []).append(one)
+    ordered = sorted(groups.items(), key=lambda item: (-(item[0][0] or date.min).toordinal(), item[0][1]))
+    return [_row(rule, day, group) for (day, rule), group in ordered]
+
+
+def percentile(ordered: Sequence[float], share: float) -> float | None:
+    """Return the smallest value that `share` of the values do not exceed (nearest rank); None of none."""
+    if not ordered:
+        return None
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+_COLUMNS = (
+    "decision__rule__name", "delivery__state", "decision__rule__max_age_seconds", "decision__trigger_at",
+    "decision__change__captured_at", "decision__decided_at", "delivery__settled_at", "decision__hold_until",
+    "decision__change__title", "decision__change__record_id",
+)  # fmt: skip
+
+
+def _passage(row: tuple[object, ...]) -> Passage:
+    return Passage(*row)  # type: ignore[arg-type]  # in the order of _COLUMNS
+
+
+def _row(rule: str, day: date | None, group: Sequence[Passage]) -> Row:
+    times = sorted(one.seconds for one in group if one.is_sent)
+    return Row(
+        rule=rule,
+        day=day,
+        sent=len(times),
+        expired=sum(one.state == DeliveryState.EXPIRED for one in group),
+        dead=sum(one.state == DeliveryState.DEAD for one in group),
+        p50=percentile(times, 0.50),
+        p95=percentile(times, 0.95),
+        p99=percentile(times, 0.99),
+        within_target=sum(one.in_time for one in group) / len(group) if group else None,
+        target=group[0].target,
+    )

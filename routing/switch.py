@@ -1,0 +1,23 @@
+"""Switching a rule on and off."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from routing import validation
+from routing.models import Rule
+from routing.rulebook import draft_of
+
+
+def enable(rule: Rule, now: datetime) -> list[str]:
+    """Switch the rule on for what happens from now; return what is in the way instead, in sentences."""
+    found = validation.problems(draft_of(rule, list(rule.criteria.all())), now)
+    in_the_way = [one.message for one in found if not one.warning]
+    if not in_the_way:
+        Rule.objects.filter(pk=rule.pk, enabled=False).update(enabled=True, active_from=now)
+    return in_the_way
+
+
+def disable(rule: Rule) -> None:
+    """Switch the rule off: it decides nothing, and its waiting messages stay where they are."""
+    Rule.objects.filter(pk=rule.pk).update(enabled=False)

@@ -1,0 +1,257 @@
+"""Everything that happened to one record, in order, with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+
+from routing.models import Alert, Decision
+from routing.models.decisions import Role, Verdict
+from syncs.models import Change, Delivery
+from syncs.models.changes import ChangeOrigin, ChangeState
+from syncs.models.deliveries import DeliveryState
+
+VERSIONS = 100
+"""The newest versions of a record that are shown."""
+NEWEST = 50_000
+"""So many of the newest changes are searched for a word in the middle of a name."""
+SHOWN = 120
+
+Line = tuple[bool | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `lines`: a change's fields, or each criterion with what it said."""
+
+    at: datetime
+    kind: str
+    title: str
+    text: str = ""
+    tone: str = "gray"
+    lines: tuple[Line, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    pk: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A record that was found, as its newest version names it."""
+
+    record_id: str
+    title: str
+    email: str
+    stream: str
+    seen_at: datetime
+
+
+def search(text: str, limit: int = 25) -> list[Hit]:
+    """Find records by id, e-mail or name, newest first."""
+    term = text.strip()
+    if not term:
+        return []
+    folded = term.casefold()
+    rows = Change.objects.select_related("stream__connection").defer("values").order_by("-id")
+    by_id = Q(record_id=term) | (Q(record_id__startswith=term) if len(term) >= 15 else Q(pk__in=[]))
+    starts = Q(title_key__gte=folded, title_key__lt=folded + "\U0010ffff")
+    found: dict[str, Hit] = {}
+    for condition in (by_id, Q(email=folded), starts):
+        _collect(rows.filter(condition), found, limit)
+    newest = Change.objects.order_by("-id").values_list("pk", flat=True).first()
+    if len(found) < limit and newest:
+        _collect(rows.filter(title_key__contains=folded, pk__gt=newest - NEWEST), found, limit)
+    return list(found.values())
+
+
+def events(record_id: str) -> list[Event]:
+    """Return what happened to the record, oldest first; [] if the hub never saw it."""
+    changes = list(
+        Change.objects.filter(record_id=record_id)
+        .select_related("stream__connection")
+        .order_by("-modified_at", "-id")[: VERSIONS + 1]
+    )
+    changes.reverse()
+    shown = changes[-VERSIONS:]
+    decisions = list(
+        Decision.objects.filter(change__in=shown).select_related("rule").order_by("decided_at", "id")
+    )
+    alerts = list(
+        Alert.objects.filter(decision__in=decisions).select_related(
+            "delivery__connection", "person", "decision__rule"
+        )
+    )
+    alerted = {alert.delivery_id for alert in alerts}
+    others = Delivery.objects.filter(change__in=shown).exclude(pk__in=alerted).select_related("connection")
+    found = [
+        *_captured(changes, shown),
+        *_undecided(shown, decisions),
+        *(_decided(decision) for decision in decisions),
+        *(event for alert in alerts for event in _delivered(alert.delivery, alert)),
+        *(event for delivery in others for event in _delivered(delivery, None)),
+    ]
+    order = {"captured": 0, "decided": 1, "queued": 2, "tried": 3, "settled": 4}
+    return sorted(found, key=lambda event: (event.at, order[event.kind]))
+
+
+def newest(record_id: str) -> Change | None:
+    """Return the record's newest version; None: the hub never saw it."""
+    versions = Change.objects.filter(record_id=record_id).select_related("stream__connection")
+    return versions.order_by("-modified_at", "-id").first()
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return (field, before, after) for each dotted field that differs."""
+    old, new = dict(_flat(before)), dict(_flat(after))
+    names = sorted(old.keys() | new.keys())
+    return [(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+
+
+def _collect(rows: Iterable[Change], found: dict[str, Hit], limit: int) -> None:
+    for row in rows[: limit * 5]:  # type: ignore[index]  # a queryset: several versions of each record
+        if row.record_id not in found and len(found) < limit:
+            found[row.record_id] = Hit(row.record_id, row.title, row.email, str(row.stream), row.captured_at)
+
+
+def _captured(changes: Sequence[Change], shown: Sequence[Change]) -> Iterator[Event]:
+    before: dict[int, Change] = {}
+    visible = {change.pk for change in shown}
+    for change in changes:
+        if change.pk in visible:
+            yield _capture(change, before.get(change.stream_id))
+        before[change.stream_id] = change
+
+
+def _capture(change: Change, before: Change | None) -> Event:
+    if before is None:
+        title = "Seen for the first time"
+        lines: list[Line] = [(None, f"{name}: {_said(value)}") for name, value in _flat(change.values)]
+    else:
+        title = "Changed"
+        differing = differences(before.values, change.values)
+        # The vendor's own stamps change with every version and say nothing.
+        lines = [
+            (None, f"{name}: {_said(old)} → {_said(new)}")
+            for name, old, new in differing
+            if not _is_stamp(new, change)
+        ] or [(None, "None of the fields that are read here changed.")]
+    if change.origin == ChangeOrigin.BASELINE:
+        title = "Learned as current values (baseline)"
+    late = (change.captured_at - change.modified_at).total_seconds()
+    return Event(
+        at=change.captured_at,
+        kind="captured",
+        title=title,
+        text=f"{change.stream}: read {_seconds(late)} after it changed there ({change.modified_at:%H:%M:%S} UTC).",
+        tone="blue",
+        lines=tuple(lines),
+        pk=change.pk,
+    )
+
+
+def _undecided(shown: Sequence[Change], decisions: Sequence[Decision]) -> Iterator[Event]:
+    decided = {decision.change_id for decision in decisions}
+    for change in shown:
+        if change.pk in decided or change.origin == ChangeOrigin.BASELINE:
+            continue
+        if change.state == ChangeState.WAITING:
+            text = (
+                "It waits to be routed; that takes seconds. If it stays, look at the queues on the dashboard."
+            )
+            yield Event(change.captured_at, "decided", "Not decided yet", text, "amber")
+        else:
+            text = "No rule of its stream was switched on then."
+            yield Event(change.routed_at or change.captured_at, "decided", "No rule looked at it", text)
+
+
+def _decided(decision: Decision) -> Event:
+    tone = {Verdict.DELIVER: "green", Verdict.HOLD: "amber", Verdict.ERROR: "red"}.get(
+        Verdict(decision.verdict), "gray"
+    )
+    facts = [("Reason", decision.get_reason_display())]
+    if decision.hold_until:
+        facts.append(("Held until", f"{decision.hold_until:%Y-%m-%d %H:%M} UTC"))
+    return Event(
+        at=decision.decided_at,
+        kind="decided",
+        title=f"{decision.rule.name}: {decision.get_verdict_display().lower()}",
+        text=decision.text,
+        tone=tone,
+        lines=tuple((bool(matched), f"{number}. {text}") for number, matched, text in decision.rows),
+        facts=tuple(facts),
+        pk=decision.pk,
+    )
+
+
+def _delivered(delivery: Delivery, alert: Alert | None) -> Iterator[Event]:
+    whom = _whom(delivery, alert)
+    due = delivery.due_at
+    if delivery.state == DeliveryState.WAITING and not delivery.attempts and due > delivery.created_at:
+        text = f"Due {due:%Y-%m-%d %H:%M:%S} UTC."
+    else:
+        text = "Due at once."
+    if delivery.expires_at:
+        text += f" Not sent after {delivery.expires_at:%Y-%m-%d %H:%M:%S} UTC."
+    yield Event(delivery.created_at, "queued", f"Message to {whom} queued", text, "blue", pk=delivery.pk)
+    if delivery.settled_at:
+        yield _settled(delivery, alert, whom, delivery.settled_at)
+    elif delivery.attempted_at:
+        reason = f"{delivery.error} {delivery.remedy}".strip() or "Being sent now."
+        title = f"Message to {whom}: try {delivery.attempts}"
+        yield Event(delivery.attempted_at, "tried", title, reason, "amber", pk=delivery.pk)
+
+
+def _settled(delivery: Delivery, alert: Alert | None, whom: str, at: datetime) -> Event:
+    tries = "1 try" if delivery.attempts == 1 else f"{delivery.attempts} tries"
+    if delivery.state == DeliveryState.DELIVERED:
+        text = f"Delivered after {tries}"
+        if alert is not None:
+            passed = (at - alert.decision.trigger_at).total_seconds()
+            text += f", {_seconds(passed)} after the event at the vendor"
+        return Event(at, "settled", f"Message to {whom} sent", f"{text}.", "green", pk=delivery.pk)
+    text = " ".join(part for part in (delivery.error, delivery.remedy) if part)
+    tone = "red" if delivery.state == DeliveryState.DEAD else "amber"
+    facts = (("Code", delivery.error_code), ("Tries", str(delivery.attempts)))
+    title = f"Message to {whom}: {delivery.get_state_display().lower()}"
+    return Event(at, "settled", title, text, tone, facts=facts, pk=delivery.pk)
+
+
+def _whom(delivery: Delivery, alert: Alert | None) -> str:
+    name = alert.person.name if alert and alert.person else delivery.lane
+    notes = {Role.COPY: " (copy)", Role.FALLBACK: " (fallback)"}
+    note = notes.get(Role(alert.role), "") if alert else f" ({delivery.origin})"
+    return f"{name}{note} by {delivery.connection.name}"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _is_stamp(value: Any, change: Change) -> bool:
+    """Say whether a value is only the vendor's own mark of this change."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return str(value) == change.version
+    return bool(moment.tzinfo) and abs(moment - change.modified_at) <= timedelta(seconds=1)
+
+
+def _said(value: Any) -> str:
+    if value in (None, ""):
+        return "empty"
+    text = str(value)
+    return f"“{text[:SHOWN]}…”" if len(text) > SHOWN else f"“{text}”"
+
+
+def _seconds(length: float) -> str:
+    if length < 120:
+        return f"{max(0.0, length):.0f} s"
+    minutes = int(length // 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

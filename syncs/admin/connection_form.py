@@ -1,0 +1,163 @@
+"""The form of a connection: built from what its kind asks for; secrets go in and never come out."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django import forms
+
+from integration_hub.admin import HubForm, widgets
+from integration_hub.connectors.contract import Setting
+from integration_hub.connectors.errors import ConfigError
+from syncs import connect
+from syncs.models import Connection
+from syncs.secrets import ENVIRONMENT_PREFIX
+
+SETTING = "setting_"
+SECRET = "secret_"  # noqa: S105 - the prefix of form fields
+REMOVE = "remove_"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class SecretInput(widgets.UnfoldAdminTextareaWidget):  # type: ignore[misc]  # the theme has no types
+    """Takes a secret, also one of several lines, and shows it as dots; never prints what is stored."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            attrs={
+                "rows": 1,
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "placeholder": "Leave empty to keep what is stored",
+            }
+        )
+        self.attrs["class"] += " hub-secret"
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, None, attrs)
+        return context
+
+
+class ConnectionForm(HubForm):
+    """`wanted` are the settings of the connection's kind; each has a field of this form."""
+
+    wanted: ClassVar[Sequence[Setting]] = ()
+
+    class Meta:
+        model = Connection
+        fields = "__all__"
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        for setting in self.wanted:
+            if setting.secret:
+                self._take_secret(setting, cleaned)
+        return cleaned
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # the stubs leave it out
+        connection: Any = self.instance
+        cleaned = self.cleaned_data
+        plain = {s.name: cleaned.get(SETTING + s.name) or "" for s in self.wanted if not s.secret}
+        if self.wanted:
+            connection.settings = {**connection.settings, **plain}
+        if self.logs_in_elsewhere():
+            connection.kept = ""
+
+    def logs_in_elsewhere(self) -> bool:
+        """Say whether the next call must log in anew, because where or as whom has changed."""
+        settings = [SETTING + s.name for s in self.wanted if not s.secret]
+        return bool(self.instance.pk and {"base_url", "environment", *settings} & set(self.changed_data))
+
+    def unset_variables(self) -> list[str]:
+        """Return the environment variables that were named and that this process does not have."""
+        named = [self.cleaned_data.get(SECRET + s.name) or "" for s in self.wanted if s.secret]
+        names = [
+            n.removeprefix(ENVIRONMENT_PREFIX).strip() for n in named if n.startswith(ENVIRONMENT_PREFIX)
+        ]
+        return [name for name in names if name not in os.environ and f"{name}_FILE" not in os.environ]
+
+    def _take_secret(self, setting: Setting, cleaned: dict[str, Any]) -> None:
+        connection: Any = self.instance
+        value = (cleaned.get(SECRET + setting.name) or "").replace("\r\n", "\n").strip()
+        if cleaned.get(REMOVE + setting.name):
+            if value:
+                self.add_error(SECRET + setting.name, "Either enter a new one or remove it, not both.")
+            connection.secrets = {n: s for n, s in connection.secrets.items() if n != setting.name}
+            connection.kept = ""
+        if not value:
+            if setting.required and setting.name not in connection.secrets:
+                self.add_error(SECRET + setting.name, f"{setting.label} is needed.")
+            return
+        if value.startswith(ENVIRONMENT_PREFIX):
+            name = value.removeprefix(ENVIRONMENT_PREFIX).strip()
+            if not _VARIABLE.fullmatch(name):
+                self.add_error(
+                    SECRET + setting.name,
+                    "After env: comes the name of an environment variable, such as env:SALESFORCE_SECRET.",
+                )
+                return
+        try:
+            connect.set_secret(connection, setting.name, value)
+        except ConfigError as error:
+            self.add_error(SECRET + setting.name, f"{error.message} {error.remedy}")
+
+
+def form_for(connection: Connection) -> type[ConnectionForm]:
+    """Return the form class with a field for each setting of this connection's kind."""
+    fields: dict[str, Any] = {"wanted": connection.setting_fields}
+    how = connect.secret_names(connection)
+    for setting in connection.setting_fields:
+        if setting.secret:
+            fields |= _secret_fields(setting, how[setting.name])
+        else:
+            fields[SETTING + setting.name] = _plain_field(setting, connection)
+    return type("ConnectionForm", (ConnectionForm,), fields)
+
+
+def field_names(connection: Connection) -> list[str | tuple[str, ...]]:
+    """Return the fields of the kind's settings in the vendor's order, each secret with its "remove" box."""
+    how = connect.secret_names(connection)
+    names: list[str | tuple[str, ...]] = []
+    for setting in connection.setting_fields:
+        if not setting.secret:
+            names.append(SETTING + setting.name)
+        elif how[setting.name]:
+            names += [SECRET + setting.name, REMOVE + setting.name]
+        else:
+            names.append(SECRET + setting.name)
+    return names
+
+
+def _plain_field(setting: Setting, connection: Connection) -> forms.Field:
+    shared: dict[str, Any] = {
+        "label": setting.label,
+        "required": setting.required,
+        "help_text": setting.help_text,
+        "initial": connection.settings.get(setting.name) or setting.default,
+    }
+    if setting.choices:
+        choices = [*([] if setting.required else [("", "–")]), *setting.choices]
+        return forms.ChoiceField(choices=choices, widget=widgets.UnfoldAdminSelectWidget(), **shared)
+    return forms.CharField(max_length=500, widget=widgets.UnfoldAdminTextInputWidget(), **shared)
+
+
+def _secret_fields(setting: Setting, how: str) -> dict[str, forms.Field]:
+    state = f"Now: {how}." if how else "Now: not set."
+    hint = f"{state} {setting.help_text} Or env:NAME for an environment variable.".replace("  ", " ")
+    fields: dict[str, forms.Field] = {
+        SECRET + setting.name: forms.CharField(
+            label=setting.label, required=False, help_text=hint, widget=SecretInput(), strip=True
+        )
+    }
+    if how:
+        fields[REMOVE + setting.name] = forms.BooleanField(
+            label=f"Remove: {setting.label}", required=False, widget=widgets.UnfoldBooleanWidget()
+        )
+    return fields
