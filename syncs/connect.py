@@ -24,7 +24,11 @@ _sessions: dict[tuple[int, int], requests.Session] = {}
 
 @contextmanager
 def opened(
-    connection: Connection, *, priority: Priority = Priority.LIVE, patience: float = limits.SHORT_WAIT
+    connection: Connection,
+    *,
+    priority: Priority = Priority.LIVE,
+    patience: float = limits.SHORT_WAIT,
+    clock: Callable[[], datetime] = timezone.now,
 ) -> Iterator[Connector]:
     """Give the connector, ready to call the vendor. ConfigError: a setting or secret is missing.
 
@@ -34,7 +38,9 @@ def opened(
     """
     kind = connection.connector_class
     config = configuration(connection)
-    limiter = limits.SharedLimiter(connection, kind.rates, priority, patience=patience)
+    limiter = limits.SharedLimiter(
+        connection, kind.rates, priority, patience=patience, clock=lambda: clock().timestamp()
+    )
     buffer = callouts.CalloutBuffer(connection, priority)
     transport = Transport(
         base_url(connection),
