@@ -11,6 +11,7 @@ os.environ.setdefault("LOG_LEVEL", "ERROR")
 from integration_hub.settings import *  # noqa: E402, F403 - settings are a module
 
 DEBUG = False
+WHITENOISE_AUTOREFRESH = True  # nobody collects static files for tests
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
