@@ -64,7 +64,8 @@ def preview(draft: RuleDraft, now: datetime, *, days: int = 7, limit: int = 50) 
             matching = reading.matching(where)
             near = reading.near_misses()
     except ConnectorError as error:
-        return _failed(" ".join(part for part in (error.message, error.remedy) if part))
+        reason = " ".join(part for part in (error.message, error.remedy) if part)
+        return _failed(f"{draft.stream.connection} could not be asked: {reason}")
     except (CriterionError, FilterLogicError) as error:
         return _failed(str(error))
     owners = _owner_names(draft.stream, [record for record, _ in (*matching[:limit], *near[:limit])])
