@@ -1,0 +1,1 @@
+"""The demo: pretend vendors, a small cast, and scenes whose outcomes are known beforehand."""

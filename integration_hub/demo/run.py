@@ -1,0 +1,138 @@
+"""Plays the demo: prepares, lets the scenes happen, does the hub's work each second, judges."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from django.conf import settings
+
+from integration_hub.demo import outcome, script, staging, web
+from integration_hub.demo.outcome import Outcome
+from integration_hub.demo.report import Report
+from integration_hub.demo.script import Act, Scene, Stage
+from integration_hub.demo.traffic import Traffic
+from integration_hub.demo.watch import Watcher
+from integration_hub.simulator.server import Simulator
+from routing import work
+
+BEAT = 1.0
+"""Seconds between two looks at what is due."""
+ENCORE = 3
+"""Beats that must change nothing once all is as it should be: a doubled message would come late."""
+LEAD_EVERY = 5.0
+PAGES = (
+    ("dashboard", "/admin/"),
+    ("decisions, with reasons", "/admin/routing/decision/"),
+    ("deliveries", "/admin/syncs/delivery/"),
+    ("rules", "/admin/routing/rule/"),
+)
+
+
+def once(seconds: float, report: Report) -> bool:
+    """Play all scenes and print how each ended. True: each exactly as it should."""
+    staging.prepare_database()
+    with Simulator() as simulator:
+        show = _opened(simulator, report)
+        return show.play(seconds)
+
+
+def going_on(port: int, seconds: float, report: Report) -> None:
+    """Play all scenes with the pages open to look at, then go on with new leads until Ctrl-C."""
+    staging.prepare_database()
+    log = Path(settings.DATABASES["default"]["NAME"]).with_suffix(".web.log")
+    with _ended_by_signals(), Simulator() as simulator:
+        show = _opened(simulator, report)
+        with web.serving(port, log) as address:
+            report.say(f"Look at {address}/admin/ — user name demo, password demo", "bold")
+            for name, path in PAGES:
+                report.say(f"  {address}{path}  {name}")
+            show.play(seconds)
+            report.say(
+                f"A new lead every {LEAD_EVERY:.0f} seconds. Look at {address}/admin/. Ctrl-C ends it.",
+                "bold",
+            )
+            show.go_on()
+
+
+def _opened(simulator: Simulator, report: Report) -> _Show:
+    now = simulator.clock()
+    world = staging.configure(simulator, now)
+    for sentence in staging.check_connections(now):
+        report.say(sentence)
+    work.tick(now)
+    return _Show(Stage(world), script.scenes(), report, Watcher(since=now))
+
+
+@dataclass(slots=True)
+class _Show:
+    """One performance."""
+
+    stage: Stage
+    scenes: tuple[Scene, ...]
+    report: Report
+    watcher: Watcher
+
+    def play(self, seconds: float) -> bool:
+        """Perform until each scene has ended well or the time is up; print the table, say whether all is well."""
+        acts = sorted(
+            ((act, scene) for scene in self.scenes for act in scene.acts), key=lambda pair: pair[0].at
+        )
+        begun = time.monotonic()
+        quiet = 0
+        while quiet < ENCORE and time.monotonic() - begun < seconds:
+            while acts and acts[0][0].at <= time.monotonic() - begun:
+                self._perform(*acts.pop(0))
+            self._beat()
+            quiet = quiet + 1 if not acts and self._is_well(self._outcomes()) else 0
+        ended = self._outcomes()
+        self.report.outcomes(ended, outcome.stray_problems(self.stage))
+        return quiet >= ENCORE
+
+    def go_on(self) -> None:
+        """Add leads and do what is due, for ever."""
+        traffic = Traffic(self.stage.world)
+        last = time.monotonic()
+        while True:
+            if time.monotonic() - last >= LEAD_EVERY:
+                last = time.monotonic()
+                self.report.act(self.stage.world.now(), traffic.add_lead())
+            self._beat()
+
+    def _perform(self, act: Act, scene: Scene) -> None:
+        self.report.act(self.stage.world.now(), act.caption)
+        record_id = act.do(self.stage)
+        if record_id:
+            self.stage.records[scene.key] = record_id
+
+    def _beat(self) -> None:
+        begun = time.monotonic()
+        work.tick(self.stage.world.now())
+        for line in self.watcher.news():
+            self.report.event(self.stage.world.now(), line)
+        time.sleep(max(0.0, BEAT - (time.monotonic() - begun)))
+
+    def _outcomes(self) -> list[Outcome]:
+        return outcome.outcomes(self.scenes, self.stage)
+
+    def _is_well(self, outcomes: list[Outcome]) -> bool:
+        return not any(one.problems for one in outcomes) and not outcome.stray_problems(self.stage)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let a request to terminate end the demo as Ctrl-C does, children included."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
