@@ -15,6 +15,7 @@ from integration_hub.simulator.salesforce.ids import IdSequence, checksum, stamp
         ("003RO0000035WQg", "YAM"),
         ("00190000001pPvH", "AAU"),
         ("750R0000000zxr8", "IAA"),
+        ("00QZZZZZZZZZZZZ", "255"),
     ],
 )
 def test_the_checksum_is_the_published_one(id15, letters):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_hub.simulator.salesforce.operands import Today
@@ -98,6 +98,24 @@ def records(org, soql, **options):
         ("CreatedDate = 2026-11-20T13:00:00+01:00", "Ann"),
         ("CreatedDate < 2026-11-20T12:00:00.000Z", "Bob Eve"),
         ("SystemModstamp >= 2026-11-19T12:00:00Z AND SystemModstamp < 2026-11-20T12:00:00Z", "Bob"),
+        ("SystemModstamp = 2026-11-20T12:00:00Z OR SystemModstamp < 2026-11-01T00:00:00Z", "Ann Eve"),
+        ("SystemModstamp > 2026-11-20T00:00:00Z OR SystemModstamp > 2026-11-19T00:00:00Z", "Ann Bob"),
+        (
+            (
+                "SystemModstamp > 2026-11-19T12:00:00Z OR "
+                "(SystemModstamp = 2026-11-19T12:00:00Z AND Id > '00QgK0000000001')"
+            ),
+            "Ann Bob",
+        ),
+        (
+            (
+                "SystemModstamp > 2026-11-19T12:00:00Z OR "
+                "(SystemModstamp = 2026-11-19T12:00:00Z AND Id > '00QgK0000000002')"
+            ),
+            "Ann",
+        ),
+        ("Id = '00QgK0000000001' OR Id = '00QgK0000000003'", "Ann Eve"),
+        ("Id = '00QgK0000000001' OR LastName = 'Eve'", "Ann Eve"),
         ("Owner.Name = 'inbound'", "Bob"),
         ("Owner.Type = 'User'", "Ann Eve"),
         ("Owner.IsActive = false", "Eve"),
@@ -315,6 +333,7 @@ conditions = st.recursive(
 orders = st.sampled_from(["", " ORDER BY Id", " ORDER BY SystemModstamp, Id", " ORDER BY Id DESC"])
 
 
+@settings(max_examples=300, deadline=None)
 @given(condition=conditions, order=orders)
 def test_the_indexes_never_lose_a_row(condition, order):
     clock = Clock()
