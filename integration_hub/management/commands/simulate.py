@@ -13,7 +13,7 @@ from integration_hub.simulator.server import Simulator
 
 class Command(BaseCommand):
     help = "Run a pretend Salesforce and a pretend Slack on local ports until Ctrl-C."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]  # needs no database, no settings
+    requires_system_checks: list[str] = []  # it needs neither a database nor valid settings
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--salesforce-port", type=int, default=8801)
