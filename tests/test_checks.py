@@ -83,7 +83,7 @@ def test_keys(settings, changed, found):
         ({"queue_limit": 3}, "hub.E013"),
         ({"queue_limit": None}, "hub.E013"),
         ({"workers": 0}, "hub.E013"),
-        ({"workers": True}, "hub.E013"),
+        ({"workers": True, "queue_limit": True}, "hub.E013"),
         ({"name": "default"}, "hub.E012"),
         ({"ALT_CLUSTERS": {}}, "hub.E012"),
         ({"ALT_CLUSTERS": {"alerts": {"retry": 30}}}, "hub.E010"),
@@ -153,6 +153,13 @@ def test_a_web_server_refuses_to_start_and_says_why(settings):
 
     with pytest.raises(ImproperlyConfigured, match=r"HUB_SECRET_KEYS is not set.*make_key"):
         checks.refuse_impossible_settings()
+
+
+def test_a_web_server_starts_with_what_is_only_doubtful(settings, monkeypatch):
+    monkeypatch.setitem(current.DATABASES, "default", {"ENGINE": "django.db.backends.sqlite3"})
+    settings.Q_CLUSTER = copy.deepcopy(GOOD) | {"workers": 9}
+
+    checks.refuse_impossible_settings()
 
 
 @pytest.mark.parametrize("command", ["qcluster", "poll", "push"])
