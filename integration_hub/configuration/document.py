@@ -20,6 +20,8 @@ from integration_hub.configuration.sections import (
 from routing.models import Person, Rule
 from syncs.models import HubSettings
 
+_OTHER_LINE_ENDS = "\r\x85\u2028\u2029"
+"""YAML folds them into blanks or plain line ends unless they are escaped."""
 _HEADING = """\
 # Configuration of the integration hub. Secrets are not in it: {env: NAME} names an environment variable,
 # “keep” stands for one that is stored in the hub and leaves it as it is. docs/configuration.md tells the format.
@@ -85,7 +87,11 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
+    style = None
+    if any(mark in value for mark in _OTHER_LINE_ENDS):
+        style = '"'
+    elif "\n" in value:
+        style = "|"
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 from integration_hub.configuration import document, semantics, validate
@@ -45,8 +46,8 @@ class Difference:
         else:
             before = self.before or {}
             for field, value in (self.after or {}).items():
-                if value != before[field]:
-                    yield f"~ {where}.{field}: {_shown(before[field])} → {_shown(value)}"
+                for place, old, new in _changes(f"{where}.{field}", before[field], value):
+                    yield f"~ {place}: {_shown(old)} → {_shown(new)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,18 @@ def _is_set(name: str) -> bool:
     return name in os.environ or f"{name}_FILE" in os.environ
 
 
+def _changes(where: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what differs, row by row of a list and name by name of a mapping."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        pairs = [(f"{where}.{name}", old.get(name), new.get(name)) for name in {**old, **new}]
+    elif isinstance(old, list) and isinstance(new, list):
+        rows = enumerate(zip_longest(old, new), start=1)
+        pairs = [(f"{where}[{number}]", before, after) for number, (before, after) in rows]
+    else:
+        pairs = [(where, old, new)]
+    yield from (pair for pair in pairs if pair[1] != pair[2])
+
+
 def _shown(value: Any) -> str:
     """Say a value in a few words."""
     if value in ("", None, [], {}):
@@ -219,5 +232,5 @@ def _words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_words(part)}" for name, part in value.items())
     if isinstance(value, list):
-        return "; ".join(_words(part) for part in value)
+        return ", ".join(_words(part) for part in value)
     return " ".join(str(value).split())

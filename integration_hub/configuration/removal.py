@@ -62,7 +62,7 @@ def _uses(row: Model) -> Uses:
 def _uses_of_connection(row: Connection) -> Uses:
     by_hand = DirectoryLink.objects.filter(connection=row, manual=True)
     escalation = HubSettings.objects.filter(escalation_connection=row)
-    yield "stored deliverie(s) went through", Delivery.objects.filter(connection=row), _DISABLE
+    yield "stored deliveries went through", Delivery.objects.filter(connection=row), _DISABLE
     yield "stream(s) read from", Stream.objects.filter(connection=row), _REFER
     yield "rule(s) send with", Rule.objects.filter(destination=row), _REFER
     yield "account(s) were linked by hand at", by_hand, _DISABLE
