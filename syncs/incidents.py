@@ -17,7 +17,7 @@ from syncs.models.incidents import IncidentKind
 
 ORIGIN = "incident"
 QUIET = timedelta(minutes=10)
-"""Expired alerts have stopped when none expired for so long."""
+"""A problem has stopped when nothing more came of it for so long."""
 
 
 def raise_incident(
@@ -74,14 +74,21 @@ def settle(now: datetime) -> None:
 def for_origin(
     kind: IncidentKind, delivery: Delivery, *, title: str, detail: str, remedy: str, count: int, now: datetime
 ) -> None:
-    """Raise an incident about one rule's deliveries, or count it to its connection's, if that is the cause."""
-    cause = Incident.objects.filter(
-        connection=delivery.connection_id,
-        closed_at=None,
-        kind__in=(IncidentKind.HELD, IncidentKind.UNREACHABLE, IncidentKind.BUDGET),
-    ).first()
+    """Raise an incident about one rule's deliveries, or count it to its connection's, if that is the cause.
+
+    What an outage delayed may fail some minutes after its end: that is no new problem.
+    """
+    cause = (
+        Incident.objects.filter(
+            Q(closed_at=None) | Q(closed_at__gt=now - QUIET),
+            connection=delivery.connection_id,
+            kind__in=(IncidentKind.HELD, IncidentKind.UNREACHABLE, IncidentKind.BUDGET),
+        )
+        .order_by("-opened_at")
+        .first()
+    )
     if cause:
-        _count_on(cause.key, count, now)
+        Incident.objects.filter(pk=cause.pk).update(count=F("count") + count)
         return
     raise_incident(
         f"{kind}:{delivery.origin}", kind=kind, title=title, detail=detail, remedy=remedy,
