@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
@@ -38,7 +39,7 @@ def once(seconds: float, report: Report) -> bool:
     """Play all scenes and print how each ended. True: each exactly as it should."""
     staging.prepare_database()
     with Simulator() as simulator:
-        show = _opened(simulator, report)
+        show = opened(simulator, report)
         return show.play(seconds)
 
 
@@ -47,7 +48,7 @@ def going_on(port: int, seconds: float, report: Report) -> None:
     staging.prepare_database()
     log = Path(settings.DATABASES["default"]["NAME"]).with_suffix(".web.log")
     with _ended_by_signals(), Simulator() as simulator:
-        show = _opened(simulator, report)
+        show = opened(simulator, report)
         with web.serving(port, log) as address:
             report.say(f"Look at {address}/admin/ — user name demo, password demo", "bold")
             for name, path in PAGES:
@@ -60,62 +61,70 @@ def going_on(port: int, seconds: float, report: Report) -> None:
             show.go_on()
 
 
-def _opened(simulator: Simulator, report: Report) -> _Show:
+def opened(simulator: Simulator, report: Report) -> Show:
+    """Set the stage in an empty database: configured, everybody known, everything read once."""
     now = simulator.clock()
     world = staging.configure(simulator, now)
     for sentence in staging.check_connections(now):
         report.say(sentence)
     work.tick(now)
-    return _Show(Stage(world), script.scenes(), report, Watcher(since=now))
+    return Show(Stage(world), script.scenes(), report, Watcher(since=now))
 
 
 @dataclass(slots=True)
-class _Show:
+class Show:
     """One performance."""
 
     stage: Stage
     scenes: tuple[Scene, ...]
     report: Report
     watcher: Watcher
+    sleep: Callable[[float], None] = time.sleep
+    """Tests hand in a clock that is moved instead of waited for."""
 
     def play(self, seconds: float) -> bool:
         """Perform until each scene has ended well or the time is up; print the table, say whether all is well."""
         acts = sorted(
             ((act, scene) for scene in self.scenes for act in scene.acts), key=lambda pair: pair[0].at
         )
-        begun = time.monotonic()
+        begun = self._now()
         quiet = 0
-        while quiet < ENCORE and time.monotonic() - begun < seconds:
-            while acts and acts[0][0].at <= time.monotonic() - begun:
+        while quiet < ENCORE and self._seconds_since(begun) < seconds:
+            while acts and acts[0][0].at <= self._seconds_since(begun):
                 self._perform(*acts.pop(0))
             self._beat()
             quiet = quiet + 1 if not acts and self._is_well(self._outcomes()) else 0
-        ended = self._outcomes()
-        self.report.outcomes(ended, outcome.stray_problems(self.stage))
+        self.report.outcomes(self._outcomes(), outcome.stray_problems(self.stage))
         return quiet >= ENCORE
 
     def go_on(self) -> None:
         """Add leads and do what is due, for ever."""
         traffic = Traffic(self.stage.world)
-        last = time.monotonic()
+        last = self._now()
         while True:
-            if time.monotonic() - last >= LEAD_EVERY:
-                last = time.monotonic()
-                self.report.act(self.stage.world.now(), traffic.add_lead())
+            if self._seconds_since(last) >= LEAD_EVERY:
+                last = self._now()
+                self.report.act(last, traffic.add_lead())
             self._beat()
 
     def _perform(self, act: Act, scene: Scene) -> None:
-        self.report.act(self.stage.world.now(), act.caption)
+        self.report.act(self._now(), act.caption)
         record_id = act.do(self.stage)
         if record_id:
             self.stage.records[scene.key] = record_id
 
     def _beat(self) -> None:
-        begun = time.monotonic()
-        work.tick(self.stage.world.now())
+        begun = self._now()
+        work.tick(begun, clock=self._now, sleep=self.sleep)
         for line in self.watcher.news():
-            self.report.event(self.stage.world.now(), line)
-        time.sleep(max(0.0, BEAT - (time.monotonic() - begun)))
+            self.report.event(self._now(), line)
+        self.sleep(max(0.0, BEAT - self._seconds_since(begun)))
+
+    def _now(self) -> datetime:
+        return self.stage.world.now()
+
+    def _seconds_since(self, begun: datetime) -> float:
+        return (self._now() - begun).total_seconds()
 
     def _outcomes(self) -> list[Outcome]:
         return outcome.outcomes(self.scenes, self.stage)
