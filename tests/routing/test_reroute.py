@@ -71,11 +71,12 @@ def test_the_fallback_gets_the_same_message_with_what_is_left_of_its_time(stream
     ]
 
 
-def test_it_happens_once(stream, slack):
+def test_it_happens_once_and_is_not_even_looked_at_again(stream, slack, django_assert_num_queries):
     send_to_priya(stream, slack)
     reroute.run(SOON)
 
-    assert reroute.run(SOON) == 0
+    with django_assert_num_queries(1):
+        assert reroute.run(SOON) == 0
     assert Delivery.objects.count() == 2
 
 

@@ -207,7 +207,9 @@ def test_a_creation_is_announced_once_whatever_versions_follow(stream, priya, ho
 
     run = router.run(stream, NOON)
 
-    second = Decision.objects.order_by("-pk")[0]
+    first, second = Decision.objects.order_by("change__modified_at")
+    assert first.pk < second.pk
+    assert Alert.objects.get().decision == first
     assert (second.verdict, second.reason) == (Verdict.SKIP, Reason.ALREADY_SENT)
     assert Delivery.objects.count() == Alert.objects.count() == 1
     assert run.reasons == {"already_sent": 1}
