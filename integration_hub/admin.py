@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
+from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin, messages
@@ -179,6 +180,7 @@ class LogModelAdmin(HubModelAdmin):
     list_disable_select_all = True
     ordering = ("-id",)
     warn_unsaved_form = False
+    list_fullwidth = True
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -196,6 +198,7 @@ class LogModelAdmin(HubModelAdmin):
 
 class HubInline(TabularInline):  # type: ignore[misc]  # the theme has no types
     extra = 0
+    hide_title = True
 
 
 class ReadOnlyInline(HubInline):
@@ -221,6 +224,14 @@ class SuggestedInput(widgets.UnfoldAdminTextInputWidget):  # type: ignore[misc] 
         context: dict[str, Any] = super().get_context(name, value, attrs)
         context["options"] = self.options
         return context
+
+
+class ZoneInput(SuggestedInput):
+    """A text box that offers the names of all time zones."""
+
+    def __init__(self) -> None:
+        names = sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/"))
+        super().__init__("time-zones", [(name, "") for name in names])
 
 
 def fingerprint(row: Model) -> str:

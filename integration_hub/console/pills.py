@@ -67,4 +67,5 @@ def time(moment: datetime | None) -> SafeString | str:
     """Return an instant to the second in UTC, or a dash; lists and pages say it alike."""
     if moment is None:
         return "–"
-    return format_html('<span class="hub-time">{}</span>', f"{moment:%Y-%m-%d %H:%M:%S}")
+    short, full = f"{moment:%b %d, %H:%M:%S}", f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<span class="hub-time" title="{}">{}</span>', full, short)

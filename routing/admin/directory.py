@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
-from integration_hub.admin import HubForm, HubInline, HubModelAdmin, ReadOnlyInline
+from integration_hub.admin import HubForm, HubInline, HubModelAdmin, ReadOnlyInline, ZoneInput
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button
 from routing import hours, linking, presence
@@ -48,6 +48,7 @@ class PersonForm(HubForm):
     class Meta:
         model = Person
         fields = "__all__"
+        widgets = {"time_zone": ZoneInput()}
 
     def clean_email(self) -> str | None:
         """Fold the case: systems are matched by it, and two spellings are one address."""

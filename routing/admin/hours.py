@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from integration_hub.admin import HubInline, HubModelAdmin
+from integration_hub.admin import HubForm, HubInline, HubModelAdmin, ZoneInput
 from integration_hub.console.buttons import Panel
 from routing.models import Holiday, WorkingHours, WorkingSpan
 from routing.models.hours import WEEKDAYS
@@ -24,8 +24,16 @@ class HolidayInline(HubInline):
     model = Holiday
 
 
+class WorkingHoursForm(HubForm):
+    class Meta:
+        model = WorkingHours
+        fields = "__all__"
+        widgets = {"time_zone": ZoneInput()}
+
+
 @admin.register(WorkingHours)
 class WorkingHoursAdmin(HubModelAdmin):
+    form = WorkingHoursForm
     list_display = ("name", "is_default", "in_words", "time_zone")
     search_fields = ("name", "key")
     prepopulated_fields = {"key": ("name",)}

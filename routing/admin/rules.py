@@ -30,12 +30,13 @@ class CriterionInline(HubInline):
     form = CriterionForm
     formset = CriterionFormSet
     verbose_name = "row"
-    verbose_name_plural = "criteria: which records"
+    verbose_name_plural = "which records"
 
 
 @admin.register(Rule)
 class RuleAdmin(HubModelAdmin):
     form = RuleForm
+    change_form_template = "hub/rule_form.html"
     list_display = ("name", "switched", "trigger", "source", "recipient", "target", "max_age", "priority")
     list_display_links = ("name",)
     list_filter = ("enabled", "stream", "trigger")
@@ -57,11 +58,10 @@ class RuleAdmin(HubModelAdmin):
         (None, {"fields": ("name", "key", "priority")}),
         ("When", {"fields": ("stream", "trigger", "watched_field", "max_age_seconds")}),
         (
-            "Which records",
+            "How the rows combine",
             {
                 "fields": ("filter_logic",),
-                "description": "The rows are below. Number them as the logic names them; "
-                "rows without a number get the next one.",
+                "description": "The logic names the rows by their numbers; a row without one gets the next.",
             },
         ),
         (
@@ -101,16 +101,12 @@ class RuleAdmin(HubModelAdmin):
         return {} if obj else self.prepopulated_fields
 
     def get_panel(self, request: HttpRequest, obj: Rule) -> Panel:
-        marks = (
-            self.switched(obj),
-            pills.environment(obj.stream.connection),
-            pills.environment(obj.destination),
-        )
+        way = format_html("From {} to {}.", pills.named(obj.stream.connection), pills.named(obj.destination))
         if obj.enabled and obj.active_from:
             words = f"On since {obj.active_from:%Y-%m-%d %H:%M} UTC, for what happened after that."
         else:
             words = "Off: it decides nothing. Preview it, send yourself a test, then enable it."
-        return Panel(pills=marks, sentences=(words,))
+        return Panel(pills=(self.switched(obj),), sentences=(words, way))
 
     def get_buttons(self, request: HttpRequest, obj: Rule) -> tuple[str, ...]:
         return ("preview", "send_test", "disable" if obj.enabled else "enable")

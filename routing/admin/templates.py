@@ -10,13 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from integration_hub.admin import HubForm, HubInline, HubModelAdmin
+from integration_hub.admin import HubForm, HubInline, HubModelAdmin, widgets
 from integration_hub.console import preview
-from integration_hub.console.buttons import button
+from integration_hub.console.buttons import Panel, button
 from routing import messages, rehearsal
 from routing.messages import MessageError, TemplateTexts
 from routing.models import MessageTemplate, TemplateField
-from routing.rulebook import texts_of
+from routing.rulebook import alias_of, texts_of
 from syncs.models import Stream
 
 TEXTS = ("header", "body", "link_label", "context")
@@ -33,6 +33,10 @@ class TemplateForm(HubForm):
     class Meta:
         model = MessageTemplate
         fields = "__all__"
+        widgets = {
+            "body": widgets.UnfoldAdminTextareaWidget(attrs={"rows": 5}),
+            "context": widgets.UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        }
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -84,6 +88,15 @@ class MessageTemplateAdmin(HubModelAdmin):
     @admin.display(description="used by")
     def used_by(self, obj: MessageTemplate) -> str:
         return ", ".join(rule.name for rule in obj.rules.all()) or "–"
+
+    def get_panel(self, request: HttpRequest, obj: MessageTemplate) -> Panel:
+        stream = stream_of(obj)
+        alias = alias_of(stream) if stream else "record"
+        words = (
+            f"Print fields of the record as {{{{ {alias}.Name }}}}, and {{{{ owner.name }}}}, {{{{ person.name }}}}, "
+            "{{ rule.name }} or {{ age_minutes }}. *bold* and _italic_ work in the body and the small line."
+        )
+        return Panel(sentences=(words,))
 
     @button("Preview", icon="visibility", tone="primary", page=True)
     def preview(self, request: HttpRequest, obj: MessageTemplate) -> HttpResponse:

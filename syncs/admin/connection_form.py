@@ -25,13 +25,13 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class SecretInput(widgets.UnfoldAdminTextareaWidget):  # type: ignore[misc]  # the theme has no types
     """Takes a secret, also one of several lines, and shows it as dots; never prints what is stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, placeholder: str) -> None:
         super().__init__(
             attrs={
                 "rows": 1,
                 "autocomplete": "off",
                 "spellcheck": "false",
-                "placeholder": "Leave empty to keep what is stored",
+                "placeholder": placeholder,
             }
         )
         self.attrs["class"] += " hub-secret"
@@ -150,10 +150,11 @@ def _plain_field(setting: Setting, connection: Connection) -> forms.Field:
 
 def _secret_fields(setting: Setting, how: str) -> dict[str, forms.Field]:
     state = f"Now: {how}." if how else "Now: not set."
-    hint = f"{state} {setting.help_text} Or env:NAME for an environment variable.".replace("  ", " ")
+    hint = "Leave empty to keep what is set" if how else "Not set"
+    words = f"{state} {setting.help_text} Or env:NAME for an environment variable.".replace("  ", " ")
     fields: dict[str, forms.Field] = {
         SECRET + setting.name: forms.CharField(
-            label=setting.label, required=False, help_text=hint, widget=SecretInput(), strip=True
+            label=setting.label, required=False, help_text=words, widget=SecretInput(hint), strip=True
         )
     }
     if how:

@@ -172,8 +172,10 @@ def in_words(connection: Connection, now: datetime) -> str:
 def check_in_words(connection: Connection, now: datetime) -> str:
     if connection.checked_at is None:
         return "never"
-    age = timesince(connection.checked_at, now, depth=1)
-    return f"{'Works' if connection.check_ok else 'Does not work'}, checked {age} ago"
+    works = "Works" if connection.check_ok else "Does not work"
+    if now - connection.checked_at < timedelta(minutes=1):
+        return f"{works}, checked just now"
+    return f"{works}, checked {timesince(connection.checked_at, now, depth=1)} ago"
 
 
 def _so_many(count: int) -> str:

@@ -32,8 +32,7 @@ class DeliveryAdmin(LogModelAdmin):
         "at",
         "lane",
         "marked_state",
-        "due",
-        "settled",
+        "when",
         "attempts",
         "why",
     )
@@ -97,6 +96,10 @@ class DeliveryAdmin(LogModelAdmin):
     @admin.display(description="settled (UTC)", ordering="settled_at")
     def settled(self, obj: Delivery) -> str:
         return pills.time(obj.settled_at)
+
+    @admin.display(description="settled or due (UTC)")
+    def when(self, obj: Delivery) -> str:
+        return pills.time(obj.settled_at or obj.due_at)
 
     @admin.display(description="why")
     def why(self, obj: Delivery) -> str:
