@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from django.utils import timezone
@@ -21,6 +22,7 @@ from syncs.schedules import ALERTS
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+COUNTED = ("read", "delivered", "unchanged", "skipped", "waiting", "dead")
 
 WOKEN_AGAIN_AFTER = timedelta(seconds=3)
 """A worker that was woken gets so long to take the work up before another is woken for it."""
@@ -37,27 +39,21 @@ def tick(
     A step that fails is logged, opens an incident, and stops no other.
     """
     report: dict[str, Any] = {"polls": [], "routes": [], "pushes": [], "errors": []}
-
-    def step(name: str, group: str, function: Callable[[], Any]) -> None:
-        done = isolated(name, function, report["errors"], now)
-        if isinstance(done, SyncRun):
-            report[group].append(_summary(name, done))
-
+    errors = report["errors"]
     if HubSettings.get().enabled:
-        isolated("directory", lambda: directory.refresh_due(now), report["errors"], now)
+        isolated("directory", partial(directory.refresh_due, now), errors, now)
         for stream in Stream.objects.due(now).select_related("connection"):
-            step(stream.key, "polls", lambda stream=stream: poll.run(stream, now))  # type: ignore[misc]
+            done = isolated(stream.key, partial(poll.run, stream, now, clock=clock), errors, now)
+            report["polls"] += _summary(stream.key, done)
         for stream in _streams_to_route():
-            step(stream.key, "routes", lambda stream=stream: router.run(stream, clock()))  # type: ignore[misc]
-    report["expired"] = isolated("expire", lambda: push.expire(clock()), report["errors"], now) or 0
+            done = isolated(stream.key, partial(router.run, stream, clock()), errors, now)
+            report["routes"] += _summary(stream.key, done)
+    report["expired"] = isolated("expire", lambda: push.expire(clock()), errors, now) or 0
     for connection in _connections_to_push(clock()):
-        step(
-            connection.key,
-            "pushes",
-            lambda connection=connection: push.run(connection, clock(), clock=clock, sleep=sleep),  # type: ignore[misc]
-        )
-    report["rerouted"] = isolated("reroute", lambda: reroute.run(clock()), report["errors"], now) or 0
-    isolated("incidents", lambda: incidents.settle(clock()), report["errors"], now)
+        send = partial(push.run, connection, clock(), clock=clock, sleep=sleep)
+        report["pushes"] += _summary(connection.key, isolated(connection.key, send, errors, now))
+    report["rerouted"] = isolated("reroute", lambda: reroute.run(clock()), errors, now) or 0
+    isolated("incidents", lambda: incidents.settle(clock()), errors, now)
     return report
 
 
@@ -115,9 +111,9 @@ def _connections_to_push(now: datetime) -> list[Connection]:
     return list(Connection.objects.usable(now).filter(pk__in=due))
 
 
-def _summary(name: str, run: SyncRun) -> dict[str, Any]:
-    counts = {
-        field: getattr(run, field)
-        for field in ("read", "delivered", "unchanged", "skipped", "waiting", "dead")
-    }
-    return {"name": name, "state": run.state, **counts, **({"error": run.error} if run.error else {})}
+def _summary(name: str, run: SyncRun | None) -> list[dict[str, Any]]:
+    """Return the run as one line of the report, or nothing where there was nothing to do."""
+    if run is None:
+        return []
+    counts = {field: getattr(run, field) for field in COUNTED}
+    return [{"name": name, "state": run.state, **counts, **({"error": run.error} if run.error else {})}]

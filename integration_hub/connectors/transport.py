@@ -25,10 +25,10 @@ from integration_hub.connectors.errors import (
 )
 from integration_hub.connectors.redaction import redact, without_query
 
-TIMEOUT = (5.0, 30.0)
+TIMEOUT = (5.0, 20.0)
 """Seconds to connect and between two bytes of an answer."""
-LONGEST_ANSWER = 300.0
-"""Seconds a whole answer may take: a trickle of bytes never trips the timeout above."""
+LONGEST_ANSWER = 45.0
+"""Seconds a whole answer may take: a trickle of bytes never trips the timeout above. Shorter than a task's life."""
 LARGEST_ANSWER = 50 * 1024 * 1024
 
 logger = logging.getLogger(__name__)

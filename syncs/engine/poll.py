@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from integration_hub.connectors.contract import Source
 from integration_hub.connectors.errors import AuthError, ConfigError, ConnectorError
@@ -19,8 +20,8 @@ from syncs.models.incidents import IncidentKind
 from syncs.models.runs import RunKind
 
 
-def run(stream: Stream, now: datetime) -> SyncRun | None:
-    """Poll the stream once. None: another process is at it.
+def run(stream: Stream, now: datetime, *, clock: Callable[[], datetime] = timezone.now) -> SyncRun | None:
+    """Poll the stream once, for TASK_SECONDS at most. None: another process is at it.
 
     Each page is stored together with the watermark it leads to, so a poll that fails or is killed in the middle
     goes on from there at the next one.
@@ -33,7 +34,7 @@ def run(stream: Stream, now: datetime) -> SyncRun | None:
         )
         with runs.recording(RunKind.POLL, now=now, stream=stream) as counts:
             try:
-                _read(stream, counts, now)
+                _read(stream, counts, now, clock)
             except ConnectorError as error:
                 counts.error = error.message
                 _failed(stream, error, now)
@@ -58,15 +59,23 @@ def baseline(stream: Stream, now: datetime) -> SyncRun | None:
         return counts.run
 
 
-def _read(stream: Stream, counts: runs.Counts, now: datetime) -> None:
-    with connect.opened(stream.connection) as connector:
+def _read(stream: Stream, counts: runs.Counts, now: datetime, clock: Callable[[], datetime]) -> None:
+    end = now + timedelta(seconds=settings.TASK_SECONDS)
+    resume_at = None
+    with connect.opened(stream.connection, clock=clock) as connector:
         source = streams.as_source(connector, stream)
         try:
             for page in _pages(stream, source, now):
                 _store(stream, page, ChangeOrigin.POLL, counts, now)
+                if clock() >= end:
+                    resume_at = page.watermark
+                    break
         finally:
             counts.calls = connect.calls_made(connector)
-    Stream.objects.filter(pk=stream.pk).update(polled_at=now)
+    stream.resume_at = resume_at
+    Stream.objects.filter(pk=stream.pk).update(polled_at=now, resume_at=resume_at)
+    if resume_at:
+        Stream.objects.filter(pk=stream.pk).update(next_poll_at=now)
     holds.answered(stream.connection, now)
     incidents.close(f"stream:{stream.key}", now)
 
@@ -77,6 +86,7 @@ def _pages(stream: Stream, source: Source, now: datetime) -> Iterator[Page]:
         stream.watermark,
         start=stream.started_at or _begin(stream, now),
         overlap=timedelta(seconds=stream.overlap_seconds),
+        resume_at=stream.resume_at,
     )
     fields = streams.fields_to_read(stream, streams.schema_of(stream, now, source), source)
     try:

@@ -77,6 +77,7 @@ class Migration(migrations.Migration):
                 ('interval_seconds', models.PositiveIntegerField(default=60, validators=[django.core.validators.MinValueValidator(10)], verbose_name='poll every (seconds)')),
                 ('overlap_seconds', models.PositiveIntegerField(default=600, help_text='Vendors show some changes late. Each poll reads this much again; what is known costs nothing.', verbose_name='read again (seconds)')),
                 ('watermark', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('resume_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('started_at', models.DateTimeField(editable=False, help_text='The first poll: older changes were never seen.', null=True)),
                 ('baseline_at', models.DateTimeField(editable=False, null=True)),
                 ('next_poll_at', models.DateTimeField(db_index=True, editable=False, null=True)),

@@ -23,7 +23,10 @@ class StreamQuerySet(models.QuerySet["Stream"]):
 
 
 class Stream(models.Model):
-    """`watermark` is the newest change that is stored; a poll steps back from it by the overlap."""
+    """`watermark` is the newest change that is stored; a poll steps back from it by the overlap.
+
+    `resume_at` is set while there is more to read than one poll can: the next one goes on exactly there.
+    """
 
     key = models.SlugField(unique=True, help_text="Short stable name; configuration files use it.")
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="streams")
@@ -40,6 +43,7 @@ class Stream(models.Model):
         help_text="Vendors show some changes late. Each poll reads this much again; what is known costs nothing.",
     )
     watermark = models.DateTimeField(null=True, blank=True, editable=False)
+    resume_at = models.DateTimeField(null=True, blank=True, editable=False)
     started_at = models.DateTimeField(
         null=True, editable=False, help_text="The first poll: older changes were never seen."
     )

@@ -1,4 +1,4 @@
-"""A whole company for stories: its Salesforce and Slack, the hub between them, and a clock that only the story moves."""
+"""A whole company for stories: its Salesforce and Slack, the hub, and a clock that only the story moves."""
 
 from datetime import timedelta
 

@@ -10,8 +10,6 @@ from django.utils import timezone
 
 from routing import work
 
-COUNTED = ("read", "delivered", "unchanged", "skipped", "waiting", "dead")
-
 
 class Command(BaseCommand):
     help = "Poll, route and push whatever is due now, once. Exit code 1: a step failed."
@@ -26,7 +24,7 @@ class Command(BaseCommand):
         else:
             for group in ("polls", "routes", "pushes"):
                 for run in report[group]:
-                    counts = ", ".join(f"{run[n]} {n}" for n in COUNTED if run[n])
+                    counts = ", ".join(f"{run[n]} {n}" for n in work.COUNTED if run[n])
                     self.stdout.write(f"{group[:-1]} {run['name']}: {counts or 'nothing'} ({run['state']})")
             self.stdout.write(f"expired: {report['expired']}, rerouted: {report['rerouted']}")
         if report["errors"]:

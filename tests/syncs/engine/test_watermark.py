@@ -23,6 +23,10 @@ def test_a_poll_starts_where_nothing_can_have_been_missed(watermark, since):
     assert next_since(watermark, start=NOON, overlap=OVERLAP) == since
 
 
+def test_a_poll_that_had_no_time_is_resumed_exactly_where_it_stopped():
+    assert next_since(NOON + HOUR, start=NOON, overlap=OVERLAP, resume_at=NOON + HOUR) == NOON + HOUR
+
+
 @pytest.mark.parametrize(
     ("watermark", "seen", "after"),
     [

@@ -1,0 +1,244 @@
+"""Pushing: what Slack answers decides what becomes of a message."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from syncs.engine import push
+from syncs.models import Connection, Delivery, HubSettings, Incident, SyncRun
+from syncs.models.deliveries import DeliveryState
+from syncs.models.runs import RunState
+from tests.factories import NOON, make_delivery, make_rule, make_slack
+
+pytestmark = pytest.mark.django_db
+
+
+class World:
+    """A Slack with a few members, a connection to it, and a clock that only tests move."""
+
+    def __init__(self, simulator):
+        self.simulator = simulator
+        self.now = NOON
+        simulator.set_clock(NOON)
+        self.connection = make_slack(simulator)
+        self.members = [simulator.slack.add_member(f"Member {n}", f"m{n}@example.test") for n in range(4)]
+
+    def deliver(self, member=0, **values):
+        return make_delivery(
+            self.connection, lane=self.members[member], now=self.now, **{"due_at": self.now, **values}
+        )
+
+    def push(self):
+        self.connection.refresh_from_db()
+        return push.run(
+            self.connection, self.now, clock=lambda: self.now, sleep=lambda seconds: self.wait(seconds)
+        )
+
+    def wait(self, seconds):
+        self.now += timedelta(seconds=seconds)
+        self.simulator.set_clock(self.now)
+
+    def received(self):
+        return [message.user for message in self.simulator.slack.messages]
+
+
+@pytest.fixture
+def world(simulator):
+    return World(simulator)
+
+
+def state_of(delivery):
+    delivery.refresh_from_db()
+    return delivery.state
+
+
+def test_a_message_is_sent_and_settled(world):
+    delivery = world.deliver()
+
+    run = world.push()
+
+    assert world.received() == [world.members[0]]
+    assert state_of(delivery) == DeliveryState.DELIVERED
+    assert delivery.remote_id.startswith("D")
+    assert (run.state, run.read, run.delivered) == (RunState.OK, 1, 1)
+
+
+def test_nothing_due_leaves_no_run(world):
+    assert world.push() is None
+    assert not SyncRun.objects.exists()
+
+
+def test_several_to_one_person_are_spaced_without_holding_up_others(world):
+    for _ in range(3):
+        world.deliver(0)
+    world.deliver(1)
+
+    world.push()
+
+    sent = [(m.user, m.at) for m in world.simulator.slack.messages]
+    to_first = [at for user, at in sent if user == world.members[0]]
+    assert [(b - a).total_seconds() >= 1 for a, b in pairwise(to_first)] == [
+        True,
+        True,
+    ]
+    assert dict(sent)[world.members[1]] == NOON
+
+
+def test_a_refused_message_is_a_dead_letter_and_its_neighbours_go_on(world):
+    bad = make_delivery(world.connection, lane="C0NOSUCH", due_at=NOON - timedelta(minutes=1))
+    good = world.deliver()
+
+    run = world.push()
+
+    assert state_of(bad) == DeliveryState.DEAD
+    assert bad.remedy
+    assert bad.unreachable
+    assert state_of(good) == DeliveryState.DELIVERED
+    assert (run.read, run.delivered, run.dead, run.state) == (2, 1, 1, RunState.OK)
+    assert Incident.objects.get().origin == bad.origin
+
+
+def test_slack_saying_wait_pauses_the_connection_for_so_long(world):
+    delivery = world.deliver()
+    world.simulator.slack.faults.fail_next(1, "rate_limited", retry_after=30)
+
+    world.push()
+
+    assert state_of(delivery) == DeliveryState.WAITING
+    assert delivery.attempts == 0
+    assert world.push() is None
+    world.wait(31)
+    world.push()
+    assert state_of(delivery) == DeliveryState.DELIVERED
+
+
+def test_an_error_that_may_pass_is_tried_again_later(world):
+    delivery = world.deliver()
+    world.simulator.slack.faults.fail_next(2, "unavailable")
+
+    world.push()
+    assert state_of(delivery) == DeliveryState.WAITING
+    assert delivery.due_at > NOON
+    for _ in range(3):
+        world.wait(10)
+        world.push()
+
+    assert world.received() == [world.members[0]]
+    assert state_of(delivery) == DeliveryState.DELIVERED
+    assert not Incident.objects.exists()
+
+
+def test_a_message_that_arrived_without_an_answer_is_not_sent_twice(world):
+    delivery = world.deliver()
+    world.simulator.slack.faults.fail_next(1, "drop_after", path="chat.postMessage")
+
+    world.push()
+    assert state_of(delivery) == DeliveryState.WAITING
+    assert delivery.unanswered_at is not None
+    world.wait(30)
+    world.push()
+
+    assert world.received() == [world.members[0]]
+    assert state_of(delivery) == DeliveryState.DELIVERED
+
+
+def test_a_message_that_was_lost_on_the_way_is_sent_again(world):
+    delivery = world.deliver()
+    world.simulator.slack.faults.fail_next(1, "drop", path="chat.postMessage")
+
+    world.push()
+    world.wait(30)
+    world.push()
+
+    assert world.received() == [world.members[0]]
+    assert state_of(delivery) == DeliveryState.DELIVERED
+
+
+def test_a_worker_killed_after_sending_sends_nothing_twice(world):
+    delivery = world.deliver()
+    world.push()
+    Delivery.objects.update(  # as a worker leaves it that is killed between sending and settling
+        state=DeliveryState.SENDING, lease_owner="killed", lease_until=NOON + timedelta(seconds=90),
+        attempted_at=NOON, remote_id="", settled_at=None,
+    )  # fmt: skip
+
+    world.wait(91)
+    world.push()
+
+    assert world.received() == [world.members[0]]
+    assert state_of(delivery) == DeliveryState.DELIVERED
+
+
+def test_a_revoked_token_holds_the_connection_and_loses_nothing(world):
+    deliveries = [world.deliver(n) for n in range(3)]
+    world.simulator.slack.faults.fail_next(1, "error", code="token_revoked")
+
+    run = world.push()
+
+    world.connection.refresh_from_db()
+    assert world.connection.held_at == NOON
+    assert {state_of(d) for d in deliveries} == {DeliveryState.WAITING}
+    assert {d.attempts for d in deliveries} == {0}
+    assert run.balances
+    assert Incident.objects.count() == 1
+    assert world.push() is None
+
+
+def test_what_waited_too_long_expires_and_says_so(world):
+    delivery = world.deliver(expires_at=NOON + timedelta(minutes=5))
+    Connection.objects.update(enabled=False)
+
+    world.wait(301)
+    assert world.push() is None
+    assert push.expire(world.now) == 1
+
+    assert state_of(delivery) == DeliveryState.EXPIRED
+    assert "in time" in delivery.error
+    assert Incident.objects.get().kind == "expired"
+
+
+def test_age_is_checked_when_sending(world):
+    delivery = world.deliver(expires_at=NOON)
+
+    run = world.push()
+
+    assert state_of(delivery) == DeliveryState.EXPIRED
+    assert world.received() == []
+    assert (run.skipped, run.reasons) == (1, {"expired": 1})
+
+
+def test_switches_are_read_when_sending(world):
+    rule = make_rule(destination=world.connection, enabled=False)
+    delivery = world.deliver(origin=rule.origin)
+
+    assert world.push() is None
+    HubSettings.objects.update_or_create(pk=1, defaults={"enabled": False})
+    rule.enabled = True
+    rule.save()
+    assert world.push() is None
+    HubSettings.objects.update(enabled=True)
+    world.push()
+
+    assert state_of(delivery) == DeliveryState.DELIVERED
+
+
+def test_after_a_dozen_failures_a_person_must_look(world):
+    delivery = world.deliver(attempts=11)
+    world.simulator.slack.faults.fail_next(1, "unavailable")
+
+    world.push()
+
+    assert state_of(delivery) == DeliveryState.DEAD
+
+
+def test_an_outage_costs_one_call_a_push_not_one_a_message(world):
+    for n in range(4):
+        world.deliver(n)
+    world.simulator.slack.faults.fail_next(10, "unavailable")
+
+    run = world.push()
+
+    assert run.calls == 1
+    assert (run.read, run.waiting) == (4, 4)
+    assert Delivery.objects.filter(attempts=0).count() == 3
