@@ -9,4 +9,4 @@ class HubConfig(AppConfig):
     verbose_name = "Integration hub"
 
     def ready(self) -> None:
-        from integration_hub import checks  # noqa: F401, PLC0415 - registers the checks
+        from integration_hub import checks  # noqa: F401 - registers the checks

@@ -9,6 +9,6 @@ class SyncsConfig(AppConfig):
     verbose_name = "Connections and syncs"
 
     def ready(self) -> None:
-        from syncs import schedules  # noqa: PLC0415 - needs the app registry
+        from syncs import schedules
 
         post_migrate.connect(schedules.install_after_migrate, sender=self)

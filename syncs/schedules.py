@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import Schedule
 
@@ -64,7 +64,5 @@ def install() -> int:
 
 def install_after_migrate(**_kwargs: object) -> None:
     """Receive post_migrate. The queue's own tables may come later in the same migrate."""
-    from django.db import connection  # noqa: PLC0415 - only here is the database asked for its tables
-
     if Schedule._meta.db_table in connection.introspection.table_names():
         install()
