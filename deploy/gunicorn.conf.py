@@ -10,6 +10,7 @@ timeout = 60
 graceful_timeout = 30
 max_requests = 2000
 max_requests_jitter = 200
+control_socket_disable = True  # it would lie in the home directory, which the service does not have
 accesslog = None  # addresses of pages can carry what people searched for
 # Whose X-Forwarded-… headers count; set it with BEHIND_PROXY when the proxy is on another host.
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
