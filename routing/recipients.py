@@ -234,5 +234,5 @@ class _Planning:
             if more:
                 shown.append(f"{more} more")
             names = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-            sentences.append(f"Sent to {names}")
+            sentences.append(f"Goes to {names}")
         return ". ".join(["Matched", *sentences]) + "."

@@ -149,7 +149,7 @@ def test_a_new_record_that_matches_is_sent_to_its_owner():
     proposal = say()
 
     assert (proposal.verdict, proposal.reason) == (Verdict.DELIVER, Reason.MATCHED)
-    assert proposal.text == "Matched. Sent to Priya Nair."
+    assert proposal.text == "Matched. Goes to Priya Nair."
     assert proposal.trigger_at == NOON - minutes(1)
     [message] = proposal.messages
     assert (message.role, message.person_id, message.channel) == (Role.RECIPIENT, PRIYA, "UPRIYA")
@@ -376,7 +376,7 @@ def test_every_row_keeps_its_verdict_when_the_change_is_skipped_for_its_age():
             make_state(owner_id="005G"),
             [(Role.FALLBACK, None, "#leads")],
             Verdict.DELIVER,
-            "Matched. The owner Gone Guy is not active at Salesforce. Sent to the fallback #leads.",
+            "Matched. The owner Gone Guy is not active at Salesforce. Goes to the fallback #leads.",
             id="inactive owner",
         ),
         pytest.param(
@@ -385,7 +385,7 @@ def test_every_row_keeps_its_verdict_when_the_change_is_skipped_for_its_age():
             [(Role.FALLBACK, ANN, "UANN")],
             Verdict.DELIVER,
             "Matched. The owner Una Unmatched is matched to nobody in the directory. "
-            "Sent to the fallback Ann Lee.",
+            "Goes to the fallback Ann Lee.",
             id="the fallback person before the channel",
         ),
         pytest.param(
@@ -394,7 +394,7 @@ def test_every_row_keeps_its_verdict_when_the_change_is_skipped_for_its_age():
             [(Role.FALLBACK, None, "#leads")],
             Verdict.DELIVER,
             "Matched. The owner 005X is not in the directory. Bob Ray has no active account at Slack. "
-            "Sent to the fallback #leads.",
+            "Goes to the fallback #leads.",
             id="the fallback person cannot be reached either",
         ),
         pytest.param(
@@ -410,7 +410,7 @@ def test_every_row_keeps_its_verdict_when_the_change_is_skipped_for_its_age():
             make_state(),
             [(Role.RECIPIENT, PRIYA, "UPRIYA"), (Role.COPY, None, "#wins")],
             Verdict.DELIVER,
-            "Matched. Sent to Priya Nair and #wins (copy).",
+            "Matched. Goes to Priya Nair and #wins (copy).",
             id="copy",
         ),
         pytest.param(
@@ -418,7 +418,7 @@ def test_every_row_keeps_its_verdict_when_the_change_is_skipped_for_its_age():
             make_state(owner_id=""),
             [(Role.COPY, None, "#wins")],
             Verdict.DELIVER,
-            "Matched. The record has no owner. No fallback is set. Sent to #wins (copy).",
+            "Matched. The record has no owner. No fallback is set. Goes to #wins (copy).",
             id="only the copy",
         ),
         pytest.param(
@@ -427,7 +427,7 @@ def test_every_row_keeps_its_verdict_when_the_change_is_skipped_for_its_age():
             [(Role.RECIPIENT, PRIYA, "UPRIYA"), (Role.RECIPIENT, ANN, "UANN")],
             Verdict.DELIVER,
             "Matched. Queue EMEA: Una Unmatched is matched to nobody in the directory. "
-            "Sent to Priya Nair and Ann Lee.",
+            "Goes to Priya Nair and Ann Lee.",
             id="each member of the queue",
         ),
         pytest.param(
@@ -435,7 +435,7 @@ def test_every_row_keeps_its_verdict_when_the_change_is_skipped_for_its_age():
             make_state(owner_id="00GQ"),
             [(Role.RECIPIENT, None, "#emea")],
             Verdict.DELIVER,
-            "Matched. Sent to #emea.",
+            "Matched. Goes to #emea.",
             id="the queue's channel",
         ),
         pytest.param(
@@ -443,7 +443,7 @@ def test_every_row_keeps_its_verdict_when_the_change_is_skipped_for_its_age():
             make_state(owner_id="00GE"),
             [(Role.FALLBACK, None, "#leads")],
             Verdict.DELIVER,
-            "Matched. The queue Empty has nobody who can be reached. Sent to the fallback #leads.",
+            "Matched. The queue Empty has nobody who can be reached. Goes to the fallback #leads.",
             id="a queue without members",
         ),
         pytest.param(
@@ -451,7 +451,7 @@ def test_every_row_keeps_its_verdict_when_the_change_is_skipped_for_its_age():
             make_state(owner_id=""),
             [(Role.RECIPIENT, ANN, "UANN")],
             Verdict.DELIVER,
-            "Matched. Sent to Ann Lee.",
+            "Matched. Goes to Ann Lee.",
             id="a named person",
         ),
         pytest.param(
@@ -459,7 +459,7 @@ def test_every_row_keeps_its_verdict_when_the_change_is_skipped_for_its_age():
             make_state(owner_id=""),
             [(Role.RECIPIENT, None, "#hot")],
             Verdict.DELIVER,
-            "Matched. Sent to #hot.",
+            "Matched. Goes to #hot.",
             id="one channel gets one message",
         ),
     ],
@@ -495,7 +495,7 @@ def test_who_gets_the_message(changes, state, sent, verdict, text):
             {"outside_hours": OutsideHours.CHANNEL, "outside_channel": "#late"},
             Verdict.DELIVER,
             [("#late", NOON, NOON + minutes(4))],
-            "Matched. Priya Nair: 17:30 in Asia/Kolkata, opens 18:00. Sent to #late.",
+            "Matched. Priya Nair: 17:30 in Asia/Kolkata, opens 18:00. Goes to #late.",
             id="to a channel instead",
         ),
         pytest.param(
@@ -505,7 +505,7 @@ def test_who_gets_the_message(changes, state, sent, verdict, text):
                 ("UPRIYA", NOON + minutes(30), NOON + minutes(35)),
                 ("#wins", NOON, NOON + minutes(4)),
             ],
-            "Matched. Priya Nair: 17:30 in Asia/Kolkata, opens 18:00, held 30 min. Sent to #wins (copy).",
+            "Matched. Priya Nair: 17:30 in Asia/Kolkata, opens 18:00, held 30 min. Goes to #wins (copy).",
             id="a copy goes out at any hour",
         ),
     ],

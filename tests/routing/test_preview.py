@@ -239,7 +239,7 @@ class TestReplay:
         call_command("simulate_rule", "hot", stdout=out)
 
         assert out.getvalue().splitlines() == [
-            "Ann Lee (2026-11-18 12:00:00 UTC): Matched. Sent to Priya Nair.",
+            "Ann Lee (2026-11-18 12:00:00 UTC): Matched. Goes to Priya Nair.",
             "2 changes in 7 days: 1 Criteria not met, 1 Matched.",
         ]
 

@@ -75,7 +75,7 @@ def test_a_matching_lead_becomes_a_decision_an_alert_and_a_delivery(stream, priy
 
     decision = Decision.objects.get()
     assert (decision.verdict, decision.reason, decision.change) == (Verdict.DELIVER, Reason.MATCHED, lead)
-    assert decision.text == "Matched. Sent to Priya Nair."
+    assert decision.text == "Matched. Goes to Priya Nair."
     assert decision.rows == [[1, True, 'Rating is "Hot", as wanted']]
     alert = Alert.objects.get(decision=decision)
     assert (alert.person, alert.role) == (priya, Role.RECIPIENT)

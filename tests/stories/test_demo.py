@@ -75,13 +75,13 @@ def well(**changes):
         "any",
         "Any",
         (),
-        says="Sent to Ann",
+        says="Goes to Ann",
         fate="late",
         messages={"Ann": 1},
         attempts=2,
         reads=script.nobody_is_pinged,
     )
-    decision = Decision(verdict="deliver", reason="matched", text="Matched. Sent to Ann.", trigger_at=NOON)
+    decision = Decision(verdict="deliver", reason="matched", text="Matched. Goes to Ann.", trigger_at=NOON)
     delivery = Delivery(state="delivered", attempts=2, error="It was late.")
     sent = message(None, "Ann", "&lt;!channel&gt;")
     return outcome.Outcome(
@@ -105,12 +105,12 @@ PINGS = [{"type": "section", "text": {"type": "mrkdwn", "text": "<!channel>"}}]
         ({}, []),
         ({"decision": None}, ["No decision was taken."]),
         (
-            {"decision": Decision(verdict="skip", reason="too_old", text="Sent to Ann")},
+            {"decision": Decision(verdict="skip", reason="too_old", text="Goes to Ann")},
             ["Decided skip/too_old, expected deliver/matched."],
         ),
         (
-            {"decision": Decision(verdict="deliver", reason="matched", text="Sent to Bo")},
-            ["The reason does not say “Sent to Ann”."],
+            {"decision": Decision(verdict="deliver", reason="matched", text="Goes to Bo")},
+            ["The reason does not say “Goes to Ann”."],
         ),
         ({"arrived": {"Ann": 2}}, ["At Slack: 2 for Ann, expected 1 for Ann."]),
         ({"arrived": {}}, ["At Slack: nothing, expected 1 for Ann."]),
