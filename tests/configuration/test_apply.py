@@ -490,3 +490,25 @@ def test_a_changed_template_is_checked_with_the_rules_that_use_it():
         imported({"templates": {"lead": {"body": "{{ lead.Compny }}"}}})
 
     assert refused.value.sentences[0].startswith("rules[hot].template: Body: ")
+
+
+def test_a_stream_that_was_never_read_may_move():
+    imported(small())
+
+    imported({"streams": {"leads": {"object_type": "Contact"}}})
+
+    assert Stream.objects.get().object_type == "Contact"
+
+
+def test_people_are_known_whatever_the_case_of_their_email():
+    imported(changed(recipient_person="ANN@acme.test"))
+
+    assert Rule.objects.get().recipient_person.email == "ann@acme.test"
+
+
+def test_a_whole_number_with_a_point_is_one_without():
+    imported(small())
+
+    planned = imported(changed(max_age_seconds=60.0))
+
+    assert list(planned.lines()) == ["~ rules[hot].max_age_seconds: 300 → 60"]
