@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import CASCADE, PROTECT, Model
-from django.db.models.fields.reverse_related import ForeignObjectRel
+from django.db.models.fields.reverse_related import ForeignObjectRel, ManyToOneRel
 
 NAMED = 3
 HISTORY = 5000
@@ -14,13 +14,19 @@ HISTORY = 5000
 def blockers(row: Model) -> list[str]:
     """Return why the row cannot be deleted, one sentence each; [] if it can."""
     found = []
-    for relation in row._meta.related_objects:
+    for relation in _relations(row):
         related = _related(row, relation)
         if relation.on_delete is PROTECT:
             found += _users(row, related)
         elif relation.on_delete is CASCADE:
             found += _history(related)
     return found
+
+
+def _relations(row: Model) -> list[ForeignObjectRel]:
+    """Return what points at the row, also where that has no name on this side."""
+    fields = row._meta.get_fields(include_hidden=True)
+    return [one for one in fields if isinstance(one, ManyToOneRel) and one.field.model._meta.managed]
 
 
 def _related(row: Model, relation: ForeignObjectRel) -> models.QuerySet[Model]:

@@ -61,8 +61,8 @@ class DeliveryAdmin(LogModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        by_origin = queryset.filter(origin=term).values("pk")
-        by_record = queryset.filter(change__record_id=term).values("pk")
+        by_origin = Delivery.objects.filter(origin=term).values("pk")
+        by_record = Delivery.objects.filter(change__record_id=term).values("pk")
         return queryset.filter(pk__in=by_origin.union(by_record)), False
 
     @admin.display(description="record")
