@@ -10,8 +10,8 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 _LINK = re.compile(r"&lt;(https?://[^|&\s]+)\|([^&]*?)&gt;")
-_BOLD = re.compile(r"(?<!\w)\*([^*\n]+)\*(?!\w)")
-_ITALIC = re.compile(r"(?<!\w)_([^_\n]+)_(?!\w)")
+_BOLD = re.compile(r"(?<!\w)\*(?=\S)([^*\n]+)(?<=\S)\*(?!\w)")
+_ITALIC = re.compile(r"(?<!\w)_(?=\S)([^_\n]+)(?<=\S)_(?!\w)")
 
 
 def message(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,12 +59,11 @@ class CriterionForm(ModelForm):
 
 
 class CriterionFormSet(_FormSet):
-    """Judges the rule with its rows as they would be saved."""
+    """Judges the rule with its rows as they would be saved, equal numbers among them."""
 
     def clean(self) -> None:
         kept = [form for form in self.forms if _is_kept(form)]
         self._number(kept)
-        super().clean()
         rule_form: Any = self.instance.form  # set by RuleForm
         if rule_form.errors or any(form.errors for form in kept):
             return

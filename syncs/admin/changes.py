@@ -41,7 +41,9 @@ class ChangeAdmin(LogModelAdmin):
         folded = term.casefold()
         by_id = Change.objects.filter(record_id=term).values("pk")
         by_email = Change.objects.filter(email=folded).values("pk")
-        by_title = Change.objects.filter(title_key__gte=folded, title_key__lt=folded + "\U0010ffff").values("pk")
+        by_title = Change.objects.filter(title_key__gte=folded, title_key__lt=folded + "\U0010ffff").values(
+            "pk"
+        )
         return queryset.filter(pk__in=by_id.union(by_email, by_title)), False
 
     @admin.display(description="record")
