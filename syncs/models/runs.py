@@ -14,6 +14,7 @@ class RunKind(models.TextChoices):
     ROUTE = "route", "Route"
     PUSH = "push", "Push"
     DIRECTORY = "directory", "Directory refresh"
+    BACKFILL = "backfill", "Backfill"
 
 
 class RunState(models.TextChoices):
