@@ -130,6 +130,18 @@ class Destination(Connector):
         """Say of each unanswered write whether it landed; None: it cannot be found there."""
         return [None] * len(request.writes)
 
+    def look_up(self, object_type: str, keys: Sequence[str]) -> dict[str, Record]:
+        """Return what is there now, by match value; absent ones are left out. For previews and samples."""
+        return {}
+
+    def destination_schema(self, object_type: str) -> ObjectSchema:
+        """Return the fields that can be written, by the dotted names a mapping uses."""
+        return ObjectSchema(object_type, object_type, {})
+
+    def object_types_written(self) -> list[tuple[str, str]]:
+        """Return (name, label) of what a sync can write to."""
+        return []
+
 
 class People(Connector):
     """It knows who is who: users, members, queues."""

@@ -83,12 +83,17 @@ class MatchKey:
 
 @dataclass(frozen=True, slots=True)
 class RecordWrite:
-    """One intended write. `ref` is the delivery's id and never changes between tries."""
+    """One intended write. `ref` is the delivery's id and never changes between tries.
+
+    `former` is the match value this record was last written under: where it differs from the present one, a
+    destination that identifies by it moves the record instead of making a second one.
+    """
 
     ref: str
     values: Values
     match: MatchKey | None = None
     attempted_at: datetime | None = None
+    former: str = ""
 
 
 @dataclass(frozen=True, slots=True)
