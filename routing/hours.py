@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from integration_hub.connectors.moments import zone_named as zone_named
+
 HORIZON = timedelta(days=60)
 OUTSIDE = "outside working hours"
 _DAY = timedelta(days=1)
@@ -74,16 +76,6 @@ def at(schedule: Schedule, instant: datetime) -> Presence:
         opens_at = start if start <= now + HORIZON else None
         return Presence(False, local, opens_at, None, _why_closed(schedule, now, today, zone))
     return Presence(False, local, None, None, _why_closed(schedule, now, today, zone))
-
-
-def zone_named(name: str) -> ZoneInfo:
-    """Return the time zone; ValueError with a sentence if there is none of that name."""
-    try:
-        return ZoneInfo(name)
-    except (LookupError, ValueError, OSError):
-        raise ValueError(
-            f"“{name}” is not a time zone. Use a name such as Europe/Berlin or America/New_York."
-        ) from None
 
 
 def describe(presence: Presence, name: str, zone: str, now: datetime, *, held: bool = True) -> str:

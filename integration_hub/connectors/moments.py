@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 
 def instant(text: str) -> datetime | None:
@@ -21,3 +22,13 @@ def age(since: datetime, now: datetime) -> str:
         if seconds >= size:
             return f"{int(seconds // size)} {unit} ago"
     return "just now"
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return the time zone; ValueError with a sentence if there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        raise ValueError(
+            f"“{name}” is not a time zone. Use a name such as Europe/Berlin or America/New_York."
+        ) from None
