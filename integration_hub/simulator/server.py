@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from integration_hub.simulator.control import common_verbs
+from integration_hub.simulator.iterable import Iterable
 from integration_hub.simulator.salesforce import Salesforce
 from integration_hub.simulator.serving import Listener
 from integration_hub.simulator.slack import Slack
@@ -16,14 +17,15 @@ from integration_hub.simulator.world import Clock
 
 
 class Simulator:
-    """Salesforce and Slack on loopback ports, while the context lasts. They share one clock."""
+    """Salesforce, Slack and Iterable on loopback ports, while the context lasts. They share one clock."""
 
     def __init__(self, ports: Mapping[str, int] | None = None, host: str = "127.0.0.1") -> None:
         ports = ports or {}
         self.clock = Clock()
         self.salesforce = Salesforce(self.clock)
         self.slack = Slack(self.clock)
-        self.vendors: tuple[Vendor, ...] = (self.salesforce, self.slack)
+        self.iterable = Iterable(self.clock)
+        self.vendors: tuple[Vendor, ...] = (self.salesforce, self.slack, self.iterable)
         self._listeners = [
             Listener(vendor.answer, host, ports.get(vendor.name, 0)) for vendor in self.vendors
         ]

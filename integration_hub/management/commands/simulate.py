@@ -7,21 +7,22 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integration_hub.simulator import salesforce, slack
+from integration_hub.simulator import iterable, salesforce, slack
 from integration_hub.simulator.server import Simulator
 
 
 class Command(BaseCommand):
-    help = "Run a pretend Salesforce and a pretend Slack on local ports until Ctrl-C."
+    help = "Run a pretend Salesforce, Slack and Iterable on local ports until Ctrl-C."
     requires_system_checks: list[str] = []  # it needs neither a database nor valid settings
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--salesforce-port", type=int, default=8801)
         parser.add_argument("--slack-port", type=int, default=8802)
+        parser.add_argument("--iterable-port", type=int, default=8803)
         parser.add_argument("--host", default="127.0.0.1")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        ports = {"salesforce": options["salesforce_port"], "slack": options["slack_port"]}
+        ports = {name: options[f"{name}_port"] for name in ("salesforce", "slack", "iterable")}
         try:
             with Simulator(ports, options["host"]) as simulator:
                 self._introduce(simulator)
@@ -38,4 +39,6 @@ class Command(BaseCommand):
         self.stdout.write(f"  refresh token {salesforce.REFRESH_TOKEN}")
         self.stdout.write(f"Slack       {simulator.slack.url}/api/")
         self.stdout.write(f"  bot token {slack.SLACK_TOKEN}")
-        self.stdout.write("Add records, faults and more: GET /_control/ on either address lists how.")
+        self.stdout.write(f"Iterable    {simulator.iterable.url}")
+        self.stdout.write(f"  API key {iterable.API_KEY}, project type {simulator.iterable.project_type}")
+        self.stdout.write("Add records, faults and more: GET /_control/ on each address lists how.")
