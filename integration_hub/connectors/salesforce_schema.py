@@ -25,12 +25,14 @@ _NO_VALUE = {"address", "location", "base64", "complexvalue"}
 """Compound and binary fields: their parts are fields of their own."""
 
 _OWNER = (
+    ("Id", "id", FieldType.REFERENCE, ()),
     ("Name", "name", FieldType.TEXT, ()),
     ("Email", "e-mail", FieldType.TEXT, ()),
     ("IsActive", "is active", FieldType.BOOLEAN, ()),
 )
 _OWNER_TYPE = ("Type", "type", FieldType.PICKLIST, ("User", "Queue"))
 _ACCOUNT = (
+    ("Id", "id", FieldType.REFERENCE, ()),
     ("Name", "name", FieldType.TEXT, ()),
     ("Type", "type", FieldType.PICKLIST, ()),
     ("Industry", "industry", FieldType.PICKLIST, ()),

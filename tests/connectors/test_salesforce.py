@@ -401,6 +401,7 @@ def test_describe_translates_types_options_and_parents(vendor, connector):
         "SystemModstamp": FieldType.DATETIME,
         "IsDeleted": FieldType.BOOLEAN,
         "OwnerId": FieldType.REFERENCE,
+        "Owner.Id": FieldType.REFERENCE,
         "Owner.Name": FieldType.TEXT,
         "Owner.Email": FieldType.TEXT,
         "Owner.IsActive": FieldType.BOOLEAN,
