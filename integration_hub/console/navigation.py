@@ -26,6 +26,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ),
         },
         {
+            "title": "Audience",
+            "items": _models(
+                request,
+                ("syncs.sync", "Syncs", "sync_alt"),
+                ("syncs.valuemap", "Value maps", "translate"),
+            ),
+        },
+        {
             "title": "People",
             "items": _models(
                 request,

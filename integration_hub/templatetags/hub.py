@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 from django import template
@@ -45,6 +46,11 @@ def utc_time(moment: datetime | None) -> str:
 def web_address(url: str) -> str:
     """Return the address if a browser may follow it, else nothing: it comes from a vendor's record."""
     return url if url.startswith(("https://", "http://")) else ""
+
+
+@register.filter
+def as_json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 @register.filter

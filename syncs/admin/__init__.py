@@ -1,5 +1,25 @@
 """The admin of syncs: one module per noun."""
 
-from syncs.admin import changes, connections, deliveries, hub, incidents, runs, streams
+from syncs.admin import (
+    changes,
+    connections,
+    deliveries,
+    hub,
+    incidents,
+    runs,
+    streams,
+    syncs,
+    valuemaps,
+)
 
-__all__ = ["changes", "connections", "deliveries", "hub", "incidents", "runs", "streams"]
+__all__ = [
+    "changes",
+    "connections",
+    "deliveries",
+    "hub",
+    "incidents",
+    "runs",
+    "streams",
+    "syncs",
+    "valuemaps",
+]
