@@ -13,7 +13,7 @@ MASK = "***"
 SHORTEST_SECRET = 4
 """Masking shorter texts would tear holes into every sentence."""
 
-_EMAIL = re.compile(r"[\w.+'-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"[\w.+%'-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 _CREDENTIAL = re.compile(r"(?i)\b(bearer|basic)\s+(?=\S*\d)[\w.~+/=!-]{8,}")
 _TOKEN_FIELD = re.compile(
     r"(?i)(\"?(?:access_token|refresh_token|client_secret|assertion|password)\"?\s*[:=]\s*\"?)[^\s\"&,}]+"

@@ -11,6 +11,7 @@ CONNECTORS = {
     "salesforce": "integration_hub.connectors.salesforce.Salesforce",
     "slack": "integration_hub.connectors.slack.Slack",
     "email": "integration_hub.connectors.email.Email",
+    "iterable": "integration_hub.connectors.iterable.Iterable",
 }
 
 
