@@ -60,6 +60,17 @@ def problems(sync: Sync, rows: Sequence[FieldMapping], now: datetime) -> list[Fi
     return [*no_source, *no_destination, *judged(sync, rows, here, there)]
 
 
+def stored_problems(sync: Sync) -> list[Finding]:
+    """Return what is wrong with the stored rows by the stored description of the source; nobody is asked."""
+    rows = list(sync.mappings.select_related("value_map"))
+    schema = sync.stream.object_schema
+    found = [*judged(sync, rows, schema.fields if schema else None, None)]
+    if schema is None:
+        words = "The stream's fields are not known yet, so field names were not checked. Open the sync and save it."
+        found.append(Finding("stream", words, warning=True))
+    return found
+
+
 def judged(
     sync: Sync, rows: Sequence[FieldMapping], here: Fields | None, there: Fields | None
 ) -> Iterator[Finding]:

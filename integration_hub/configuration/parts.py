@@ -12,13 +12,13 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import Manager
 
-from integration_hub.configuration import spans
+from integration_hub.configuration import mappings, spans
 from integration_hub.connectors.operands import SEVERAL_VALUES
 from routing.conditions import split_values
 from routing.hours import Span
 from routing.models import MessageTemplate, Rule, WorkingHours
 from syncs import connect
-from syncs.models import Connection
+from syncs.models import Connection, Sync, ValueMap
 
 KEEP = "keep"
 """Stands in a file for a secret that is stored encrypted: leave what is there."""
@@ -207,6 +207,26 @@ def _created(
             row.save()
 
 
+def _entries(value_map: ValueMap) -> dict[str, str]:
+    return {entry.source: entry.destination for entry in value_map.entries.all()}
+
+
+def _understood_entries(given: Mapping[str, Any], _before: Any) -> dict[str, str]:
+    entries = {source.strip(): plain_text(value) for source, value in given.items()}
+    if len({source.casefold() for source in entries}) < len(given):
+        raise ValueError("two values differ in case or outer blanks only; keep one of them.")
+    return dict(sorted(entries.items()))
+
+
+def _write_entries(value_map: ValueMap, value: Mapping[str, str]) -> list[Problem]:
+    rows = [{"source": source, "destination": destination} for source, destination in value.items()]
+    return _replaced(value_map.entries, "value_map", value_map, "entries", rows)
+
+
+def _write_mappings(sync: Sync, value: list[dict[str, Any]]) -> list[Problem]:
+    return list(mappings.write(sync, value))
+
+
 def _as_given(given: Any, _before: Any) -> Any:
     return given
 
@@ -225,4 +245,6 @@ PARTS: Mapping[str, Mapping[str, Part]] = {
         "criteria": Part(_criteria, _understood_criteria, _write_criteria),
         "filter_logic": Part(_filter_logic, _as_given, _write_filter_logic, in_row=True),
     },
+    "value_maps": {"entries": Part(_entries, _understood_entries, _write_entries)},
+    "syncs": {"mappings": Part(mappings.read, mappings.understood, _write_mappings)},
 }

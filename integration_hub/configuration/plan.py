@@ -229,6 +229,10 @@ def _words(value: Any) -> str:
         return f"environment variable {value['env']}"
     if isinstance(value, dict) and "operator" in value:
         return " ".join(_words(part) for part in value.values() if part not in ("", []))
+    if isinstance(value, dict) and "destination" in value:
+        others = [name for name in value if name not in ("source", "destination")]
+        options = "".join(f", {name} {_words(value[name])}" for name in others)
+        return f"{value.get('source', 'Liquid')} → {value['destination']}{options}"
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_words(part)}" for name, part in value.items())
     if isinstance(value, list):

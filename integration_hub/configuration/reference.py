@@ -8,8 +8,18 @@ from typing import Any
 
 from integration_hub.connectors import registry
 
-_SECTIONS = ("connection", "working_hours", "person", "template", "stream", "rule", "hub")
-_ROWS = {"template": ("fields",), "rule": ("criteria",)}
+_SECTIONS = (
+    "connection",
+    "working_hours",
+    "person",
+    "template",
+    "stream",
+    "rule",
+    "value_map",
+    "sync",
+    "hub",
+)
+_ROWS = {"template": ("fields",), "rule": ("criteria",), "sync": ("mappings",)}
 _TYPES = {
     "string": "text",
     "integer": "whole number",

@@ -11,21 +11,32 @@ from integration_hub.configuration.errors import ConfigurationError, path
 from integration_hub.configuration.plan import Action, Difference
 from integration_hub.configuration.sections import BY_NAME, row_of
 from routing.models import Decision, DirectoryLink, MessageTemplate, Person, Rule, WorkingHours
-from syncs.models import Change, Connection, Delivery, HubSettings, Stream
+from syncs.models import (
+    Change,
+    Connection,
+    Delivery,
+    FieldMapping,
+    HubSettings,
+    RecordLink,
+    Stream,
+    Sync,
+    ValueMap,
+)
 
 Uses = Iterator[tuple[str, QuerySet[Any], str]]
 """What still needs the row, in words, and the remedy."""
 
 _DISABLE = "Switch it off instead: enabled: false."
+_FIRST = ("rules", "syncs")
 _REFER = "Let the rest refer to another one first."
 
 
 def remove(differences: Sequence[Difference], *, first: bool) -> None:
-    """Delete the rows to be removed: rules `first`, before others change; the rest last, when nobody refers to them.
+    """Delete the rows to be removed: rules and syncs `first`, before others change; the rest last, when unreferred.
 
     ConfigurationError: some are still needed; deleting them would take history or settings with them.
     """
-    chosen = [d for d in differences if d.action is Action.REMOVE and (d.section == "rules") is first]
+    chosen = [d for d in differences if d.action is Action.REMOVE and (d.section in _FIRST) is first]
     # Streams go before the connections that they refer to.
     for difference in sorted(chosen, key=lambda one: -list(BY_NAME).index(one.section)):
         row = row_of(BY_NAME[difference.section], difference.key)
@@ -47,6 +58,11 @@ def _uses(row: Model) -> Uses:
         case Stream():
             yield "stored change(s) belong to", Change.objects.filter(stream=row), _DISABLE
             yield "rule(s) listen to", Rule.objects.filter(stream=row), _REFER
+            yield "sync(s) read from", Sync.objects.filter(stream=row), _REFER
+        case Sync():
+            yield "record link(s) belong to", RecordLink.objects.filter(sync=row), _DISABLE
+        case ValueMap():
+            yield "line(s) of mappings use", FieldMapping.objects.filter(value_map=row), _REFER
         case Connection():
             yield from _uses_of_connection(row)
         case MessageTemplate():
@@ -64,6 +80,7 @@ def _uses_of_connection(row: Connection) -> Uses:
     escalation = HubSettings.objects.filter(escalation_connection=row)
     yield "stored deliveries went through", Delivery.objects.filter(connection=row), _DISABLE
     yield "stream(s) read from", Stream.objects.filter(connection=row), _REFER
+    yield "sync(s) write to", Sync.objects.filter(destination=row), _REFER
     yield "rule(s) send with", Rule.objects.filter(destination=row), _REFER
     yield "account(s) were linked by hand at", by_hand, _DISABLE
     yield "hub settings report incidents through", escalation, _REFER

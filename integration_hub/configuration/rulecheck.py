@@ -1,4 +1,4 @@
-"""Ask of imported rules and templates what the admin's forms would ask."""
+"""Ask of imported rules, templates and syncs what the admin's forms would ask."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ from integration_hub.configuration.errors import path
 from integration_hub.configuration.plan import Action, Difference
 from routing import rulebook, templating, validation
 from routing.models import MessageTemplate, Rule
-from routing.validation import Finding
+from syncs import mapping_check
+from syncs.models import Sync
 
 Sentence = tuple[str, str, bool]
 """Path, text, and whether it is only a warning."""
 
 
 def problems(differences: Sequence[Difference], now: datetime) -> Iterator[Sentence]:
-    """Yield what is wrong with the rules that changed, and with those whose template did; all rows are written."""
+    """Yield what is wrong with the rules and syncs that changed, or whose template did; all rows are written."""
     changed = _changed(differences, "rules")
     templates = _changed(differences, "templates")
     rules = Rule.objects.filter(key__in=changed) | Rule.objects.filter(template__key__in=templates)
     for rule in rules.select_related("stream", "destination", "template"):
         draft = rulebook.draft_of(rule, list(rule.criteria.all()))
         for finding in validation.problems(draft, now):
-            yield _place(rule, finding), finding.message, finding.warning
+            yield _place("rules", rule.key, finding.place), finding.message, finding.warning
     for template in MessageTemplate.objects.filter(key__in=templates, rules=None):
         yield from _unused(template)
+    for sync in Sync.objects.filter(key__in=_changed(differences, "syncs")).select_related(
+        "stream", "destination"
+    ):
+        for said in mapping_check.stored_problems(sync):
+            yield _place("syncs", sync.key, said.place), said.message, said.warning
 
 
 def _unused(template: MessageTemplate) -> Iterator[Sentence]:
@@ -41,11 +47,11 @@ def _changed(differences: Sequence[Difference], section: str) -> list[str]:
     return [d.key for d in differences if d.section == section and d.action is not Action.REMOVE]
 
 
-def _place(rule: Rule, finding: Finding) -> str:
-    if isinstance(finding.place, str):
-        return path("rules", rule.key, finding.place)
-    name, index, part = finding.place
-    return path("rules", rule.key, name, index + 1, part)
+def _place(section: str, key: str, place: str | tuple[str, int, str]) -> str:
+    if isinstance(place, str):
+        return path(section, key, place)
+    name, index, part = place
+    return path(section, key, name, index + 1, part)
 
 
 def _inside(part: str) -> tuple[str | int, ...]:

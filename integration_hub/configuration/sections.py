@@ -11,7 +11,7 @@ from django.db import models
 from integration_hub.configuration import validate
 from integration_hub.configuration.parts import PARTS, Part
 from routing.models import MessageTemplate, Person, Rule, WorkingHours
-from syncs.models import Connection, HubSettings, Stream
+from syncs.models import Connection, HubSettings, Stream, Sync, ValueMap
 
 Entry = dict[str, Any]
 Document = dict[str, dict[str, Entry]]
@@ -84,6 +84,8 @@ SECTIONS = (
             "fallback_person": "people",
         },
     ),
+    Section("value_maps", ValueMap, "value_map"),
+    Section("syncs", Sync, "sync", {"stream": "streams", "destination": "connections"}),
     Section("hub", HubSettings, "hub", {"escalation_connection": "connections"}, key="pk", prunable=False),
 )
 """In an order in which each entry comes after those that it refers to."""

@@ -24,6 +24,7 @@ def problems(current: Document, wanted: Document) -> list[str]:
                 found += _connection(key, entry, before or {})
     found += _two_defaults(wanted)
     found += _streams(current, wanted)
+    found += _value_maps(current, wanted)
     return found
 
 
@@ -107,6 +108,16 @@ def _streams(current: Document, wanted: Document) -> Iterator[str]:
         kind = _kind(entry.get("connection"), current, wanted)
         if kind in registry.CONNECTORS and not issubclass(registry.connector_class(kind), Source):
             yield f"{path('streams', key, 'connection')}: nothing can be read from {kind}. Choose another one."
+
+
+def _value_maps(current: Document, wanted: Document) -> Iterator[str]:
+    known = sorted({**current["value_maps"], **wanted.get("value_maps", {})})
+    for key, entry in wanted.get("syncs", {}).items():
+        for number, line in enumerate(entry.get("mappings", ()), start=1):
+            name = line.get("value_map")
+            if name and name not in known:
+                where = path("syncs", key, "mappings", number, "value_map")
+                yield f"{where}: “{name}” is not among the value_maps. {did_you_mean(name, known)}"
 
 
 def _kind(connection: str | None, current: Document, wanted: Document) -> str:

@@ -12,48 +12,39 @@ from syncs.models import Delivery, Incident
 Item = dict[str, Any]
 
 
+CONFIGURED = (
+    (
+        "Alerts",
+        ("routing.rule", "Rules", "rule"),
+        ("routing.messagetemplate", "Message templates", "chat"),
+        ("routing.alert", "Alerts", "notifications"),
+        ("routing.decision", "Decisions", "alt_route"),
+    ),
+    (
+        "Audience",
+        ("syncs.sync", "Syncs", "sync_alt"),
+        ("syncs.valuemap", "Value maps", "translate"),
+    ),
+    (
+        "People",
+        ("routing.person", "People", "person"),
+        ("routing.directorylink", "Directory links", "link"),
+        ("routing.workinghours", "Working hours", "schedule"),
+    ),
+    (
+        "Connections",
+        ("syncs.connection", "Connections", "cable"),
+        ("syncs.stream", "Streams", "water"),
+    ),
+)
+"""Groups of lists: a title, then for each its model, its name and its icon."""
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         {"title": "", "items": _overview(request)},
-        {
-            "title": "Alerts",
-            "items": _models(
-                request,
-                ("routing.rule", "Rules", "rule"),
-                ("routing.messagetemplate", "Message templates", "chat"),
-                ("routing.alert", "Alerts", "notifications"),
-                ("routing.decision", "Decisions", "alt_route"),
-            ),
-        },
-        {
-            "title": "Audience",
-            "items": _models(
-                request,
-                ("syncs.sync", "Syncs", "sync_alt"),
-                ("syncs.valuemap", "Value maps", "translate"),
-            ),
-        },
-        {
-            "title": "People",
-            "items": _models(
-                request,
-                ("routing.person", "People", "person"),
-                ("routing.directorylink", "Directory links", "link"),
-                ("routing.workinghours", "Working hours", "schedule"),
-            ),
-        },
-        {
-            "title": "Connections",
-            "items": _models(
-                request,
-                ("syncs.connection", "Connections", "cable"),
-                ("syncs.stream", "Streams", "water"),
-            ),
-        },
-        {
-            "title": "What happened",
-            "items": [*_history(request)],
-        },
+        *({"title": title, "items": _models(request, *models)} for title, *models in CONFIGURED),
+        {"title": "What happened", "items": _history(request)},
         {"title": "System", "collapsible": True, "items": _system(request)},
     ]
 
