@@ -146,4 +146,47 @@ class Migration(migrations.Migration):
             model_name='valuemapentry',
             constraint=models.UniqueConstraint(fields=('value_map', 'source'), name='value_map_source_once'),
         ),
+        migrations.CreateModel(
+            name='ParentChange',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('field', models.CharField(max_length=80)),
+                ('record_id', models.CharField(max_length=64)),
+                ('requested_at', models.DateTimeField()),
+                ('resume_at', models.DateTimeField(null=True)),
+                ('stream', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parent_changes', to='syncs.stream')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('stream', 'field', 'record_id'), name='parent_waiting_once')],
+            },
+        ),
+        migrations.AddField(
+            model_name='change',
+            name='synced',
+            field=models.JSONField(default=dict, help_text='Of syncs that sent nothing, by key: the outcome, its code and the reason.'),
+        ),
+        migrations.AlterField(
+            model_name='change',
+            name='origin',
+            field=models.CharField(choices=[('poll', 'Poll'), ('baseline', 'Baseline'), ('parent', 'A parent changed'), ('deleted', 'Deleted')], default='poll', max_length=10),
+        ),
+        migrations.AddField(
+            model_name='delivery',
+            name='record_id',
+            field=models.CharField(blank=True, max_length=64),
+        ),
+        migrations.AddField(
+            model_name='delivery',
+            name='sync',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='syncs.sync'),
+        ),
+        migrations.AddField(
+            model_name='delivery',
+            name='version_at',
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('settled_at', None)), fields=['sync', 'record_id'], name='delivery_open_of_record'),
+        ),
     ]

@@ -9,6 +9,7 @@ from syncs.models.hub import Heartbeat, HubSettings, Lease
 from syncs.models.incidents import Incident
 from syncs.models.links import RecordLink
 from syncs.models.mappings import FieldMapping, ValueMap, ValueMapEntry
+from syncs.models.parents import ParentChange
 from syncs.models.runs import SyncRun
 from syncs.models.streams import Stream
 from syncs.models.syncs import Sync
@@ -26,6 +27,7 @@ __all__ = [
     "HubSettings",
     "Incident",
     "Lease",
+    "ParentChange",
     "Partition",
     "Priority",
     "RateLimit",

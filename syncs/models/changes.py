@@ -11,6 +11,8 @@ from syncs.models.streams import Stream
 class ChangeOrigin(models.TextChoices):
     POLL = "poll", "Poll"
     BASELINE = "baseline", "Baseline"
+    PARENT = "parent", "A parent changed"
+    DELETED = "deleted", "Deleted"
 
 
 class ChangeState(models.TextChoices):
@@ -36,6 +38,9 @@ class Change(models.Model):
     origin = models.CharField(max_length=10, choices=ChangeOrigin.choices, default=ChangeOrigin.POLL)
     state = models.CharField(max_length=10, choices=ChangeState.choices, default=ChangeState.WAITING)
     routed_at = models.DateTimeField(null=True)
+    synced = models.JSONField(
+        default=dict, help_text="Of syncs that sent nothing, by key: the outcome, its code and the reason."
+    )
 
     class Meta:
         constraints = [

@@ -10,6 +10,7 @@ from django.db.models import Q
 from integration_hub.connectors.records import Operation
 from syncs.models.changes import Change
 from syncs.models.connections import Connection
+from syncs.models.syncs import Sync
 
 
 class Priority(models.IntegerChoices):
@@ -46,7 +47,8 @@ class Delivery(models.Model):
     """`lane` names the target record or conversation: of one lane at most one delivery is in flight.
 
     `dedup_key` makes enqueueing the same effect twice a no-op. `unanswered_at` is set while it is unknown whether
-    the last try landed; such a delivery is recalled before it is sent again.
+    the last try landed; such a delivery is recalled before it is sent again. A sync's delivery names its record and
+    that record's modification time, `version_at`; the shape of its payload is `syncs.writes.Payload`.
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deliveries")
@@ -54,6 +56,11 @@ class Delivery(models.Model):
     change = models.ForeignKey(
         Change, on_delete=models.SET_NULL, null=True, blank=True, related_name="deliveries"
     )
+    sync = models.ForeignKey(
+        Sync, on_delete=models.PROTECT, null=True, blank=True, related_name="deliveries"
+    )
+    record_id = models.CharField(max_length=64, blank=True)
+    version_at = models.DateTimeField(null=True)
     object_type = models.CharField(max_length=80)
     operation = models.CharField(max_length=10, choices=[(o.value, o.value) for o in Operation])
     lane = models.CharField(max_length=200)
@@ -99,6 +106,10 @@ class Delivery(models.Model):
             models.Index(fields=["origin", "state", "settled_at"], name="delivery_by_origin"),
             models.Index(fields=["connection", "lane", "settled_at"], name="delivery_by_lane"),
             models.Index(fields=["state", "settled_at"], name="delivery_by_state"),
+            # Without a parameter in its condition, so that SQLite can use it, too: open is what is not settled.
+            models.Index(
+                fields=["sync", "record_id"], name="delivery_open_of_record", condition=Q(settled_at=None)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -19,6 +19,8 @@ class RecordLink(models.Model):
     """One source record under one sync: its fate, and the hash that tells an unchanged payload without a call.
 
     `version_at` is the source's modification time of what was last decided; an older version never overwrites it.
+    With `written_at` the record is there, under `match_value`. Without it, `match_value` is the one it would have had:
+    another record has it, or it was removed.
     """
 
     sync = models.ForeignKey(Sync, on_delete=models.CASCADE, related_name="links")
