@@ -7,10 +7,10 @@ from itertools import count
 from typing import Any
 
 from integration_hub.connectors.schema import FieldSchema, FieldType, ObjectSchema
-from integration_hub.simulator import salesforce, slack
+from integration_hub.simulator import iterable, salesforce, slack
 from routing.models import MessageTemplate, Person, Rule, RuleCriterion, WorkingHours, WorkingSpan
 from syncs import connect, outbox
-from syncs.models import Change, Connection, Delivery, Stream
+from syncs.models import Change, Connection, Delivery, FieldMapping, Stream, Sync, ValueMap, ValueMapEntry
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 """A Friday."""
@@ -68,6 +68,15 @@ def make_salesforce(simulator: Any = None, **values: Any) -> Connection:
     )
     values.setdefault("secrets", {"client_secret": salesforce.CLIENT_SECRET})
     return make_connection("salesforce", **values)
+
+
+def make_iterable(simulator: Any = None, **values: Any) -> Connection:
+    """With a simulator the connection leads there and works."""
+    if simulator is not None:
+        values.setdefault("base_url", simulator.iterable.url)
+    values.setdefault("settings", {"project_type": "email"})
+    values.setdefault("secrets", {"api_key": iterable.API_KEY})
+    return make_connection("iterable", **values)
 
 
 def make_stream(connection: Connection | None = None, **values: Any) -> Stream:
@@ -161,6 +170,30 @@ def make_rule(*criteria: tuple[str, str, str], **values: Any) -> Rule:
     for position, (field, operator, value) in enumerate(criteria, start=1):
         RuleCriterion.objects.create(rule=rule, number=position, field=field, operator=operator, value=value)
     return rule
+
+
+def make_sync(*lines: Any, **values: Any) -> Sync:
+    """`lines` are (source, destination) or dicts of a field mapping; without any, e-mail and name."""
+    number = next(_number)
+    values.setdefault("key", f"sync-{number}")
+    values.setdefault("name", f"Sync {number}")
+    values.setdefault("enabled", True)
+    if "stream" not in values:
+        values["stream"] = make_stream()
+    if "destination" not in values:
+        values["destination"] = make_iterable()
+    sync = Sync.objects.create(**values)
+    for position, line in enumerate(lines or [("Email", "email"), ("Name", "dataFields.Name")], start=1):
+        given = line if isinstance(line, dict) else dict(zip(("source", "destination"), line, strict=True))
+        FieldMapping.objects.create(sync=sync, position=position, **given)
+    return sync
+
+
+def make_value_map(key: str = "stages", **entries: str) -> ValueMap:
+    value_map = ValueMap.objects.create(key=key, name=key.title())
+    for source, destination in entries.items():
+        ValueMapEntry.objects.create(value_map=value_map, source=source, destination=destination)
+    return value_map
 
 
 def make_person(**values: Any) -> Person:

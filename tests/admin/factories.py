@@ -67,6 +67,8 @@ def everything(rows=1):
     hours = factories.make_working_hours(is_default=True)
     Holiday.objects.create(working_hours=hours, date=NOON.date(), name="Diwali")
     Group.objects.create(name="Marketing")
+    factories.make_sync(stream=rule.stream)
+    factories.make_value_map(hot="1")
     Schedule.objects.create(name="pump", func="routing.tasks.pump")
     OrmQ.objects.create(key="sync", payload="", lock=NOON)
     for number in range(rows):

@@ -49,6 +49,8 @@ def test_list_and_form_of_every_model_open_with_rows_in_them(page, everything, l
     [
         "syncs.connection",
         "syncs.stream",
+        "syncs.sync",
+        "syncs.valuemap",
         "routing.rule",
         "routing.person",
         "routing.workinghours",
@@ -84,6 +86,8 @@ def test_logs_cannot_be_added_to_changed_or_deleted(page, everything, label):
         "routing.directorylink",
         "routing.rule",
         "syncs.stream",
+        "syncs.sync",
+        "syncs.valuemap",
         "routing.workinghours",
     ],
 )
