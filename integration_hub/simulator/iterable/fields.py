@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -21,6 +20,7 @@ _FITS: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
 }
 _KINDS = {bool: "boolean", int: "long", float: "double", str: "string", dict: "object"}
+_DROPPED = object()
 _INCOMING = {"string": ["string", "keyword"], "date": ["date", "string", "keyword"]}
 MANAGED = {
     "email": "string",
@@ -41,8 +41,8 @@ class FieldMemory:
         self.types: Types = dict(MANAGED) | dict.fromkeys(list_fields, "long")
         self.count = 0
 
-    def admitted(self, data: Mapping[str, Any], admission: Admission) -> dict[str, Any]:
-        """Return what is stored of `data`; what is wrong, new or dropped is noted in `admission`."""
+    def admitted(self, data: dict[str, Any], admission: Admission) -> dict[str, Any]:
+        """Return what is stored of `data`, itself if possible; what is wrong, new or dropped is in `admission`."""
         return self._object(data, self.types, "", admission)
 
     def undo(self, admission: Admission) -> None:
@@ -56,18 +56,24 @@ class FieldMemory:
         """Return dotted name → type, objects included."""
         return _flat(self.types, "")
 
-    def _object(self, data: Mapping[str, Any], types: Types, path: str, to: Admission) -> dict[str, Any]:
-        stored = {}
+    def _object(self, data: dict[str, Any], types: Types, path: str, to: Admission) -> dict[str, Any]:
+        changes: dict[str, Any] = {}
         for name, value in data.items():
             known, kind = types.get(name), value.__class__
-            # Nearly every value is a plain one of a field known for long.
-            if value is None or (known.__class__ is str and kind in _FITS.get(known, ())):
-                stored[name] = value
-            elif kind is dict and known.__class__ is dict:
-                stored[name] = self._object(value, known, f"{path}{name}.", to)
+            stored: Any
+            if kind is dict and known.__class__ is dict:
+                stored = self._object(value, known, f"{path}{name}.", to)
+            elif value is None or known == _KINDS.get(kind, _KINDS):
+                continue  # a plain value of a field known for long: nearly all are
             elif known is not None or self._added(name, value, types, path, to):
-                stored[name] = self._value(value, types[name], path + name, to)
-        return stored
+                stored = self._value(value, types[name], path + name, to)
+            else:
+                stored = _DROPPED
+            if stored is not value:
+                changes[name] = stored
+        if not changes:
+            return data
+        return {name: value for name, value in {**data, **changes}.items() if value is not _DROPPED}
 
     def _added(self, name: str, value: Any, types: Types, path: str, to: Admission) -> bool:
         """Fix the type of a new field, unless the caller wants none."""
@@ -104,6 +110,8 @@ class FieldMemory:
 
 class Admission:
     """What came of showing one row to the field memory."""
+
+    __slots__ = ("added", "conflicts", "create", "created", "dropped")
 
     def __init__(self, *, create: bool) -> None:
         self.create = create

@@ -136,8 +136,6 @@ def _apply(project: Project, row: Mapping[str, Any], at: str, *, create: bool) -
     except RefusedRowError:
         project.fields.undo(admission)
         raise
-    data.pop("email", None)
-    data.pop("userId", None)
     _store(user, data, merge=bool(row.get("mergeNestedObjects")))
     user.updated = at
     return admission
@@ -152,6 +150,8 @@ def _store(user: User, data: dict[str, Any], *, merge: bool) -> None:
     """Take the fields over: null removes, an object replaces the whole former one unless `merge`."""
     stored = user.data
     for name, value in data.items():
+        if name in {"email", "userId"}:
+            continue  # they are the user's identity
         if value is None:
             stored.pop(name, None)
         elif value.__class__ is dict:
