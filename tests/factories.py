@@ -71,9 +71,8 @@ def make_salesforce(simulator: Any = None, **values: Any) -> Connection:
 
 
 def make_iterable(simulator: Any = None, **values: Any) -> Connection:
-    """With a simulator the connection leads there and works."""
-    if simulator is not None:
-        values.setdefault("base_url", simulator.iterable.url)
+    """With a simulator the connection leads there and works, else nobody answers."""
+    values.setdefault("base_url", simulator.iterable.url if simulator is not None else "http://127.0.0.1:9")
     values.setdefault("settings", {"project_type": "email"})
     values.setdefault("secrets", {"api_key": iterable.API_KEY})
     return make_connection("iterable", **values)

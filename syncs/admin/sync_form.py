@@ -102,8 +102,8 @@ def path_options(sync: Sync) -> list[tuple[str, str]]:
     known = {"email", "userId"}
     if sync.pk:
         known |= set(sync.mappings.values_list("destination", flat=True))
-        usable = Connection.objects.usable(timezone.now()).exclude(check_ok=False)
-        if usable.filter(pk=sync.destination_id).exists():
+        usable = Connection.objects.usable(timezone.now()).filter(pk=sync.destination_id, check_ok=True)
+        if usable.exists():
             known |= set(destinations.offered(sync.destination, sync.object_type))
     return [(name, "") for name in sorted(known)]
 

@@ -153,7 +153,7 @@ def email(value: Any) -> str:
     try:
         # .test is kept for rehearsals, where it must pass.
         found = validate_email(
-            address, check_deliverability=False, allow_smtputf8=False, test_environment=True
+            address, check_deliverability=False, allow_smtputf8=False, strict=True, test_environment=True
         )
     except (EmailNotValidError, ValueError):
         raise UnfitError("a valid e-mail address", "invalid_email") from None
