@@ -17,6 +17,8 @@ from integration_hub.connectors.records import (
     ReadRequest,
     Record,
     RecordResult,
+    Scan,
+    ScanPage,
     WriteRequest,
 )
 from integration_hub.connectors.schema import ObjectSchema
@@ -112,10 +114,30 @@ class Source(Connector):
     def count(self, object_type: str, where: Filter | None) -> int: ...
 
 
+class Scannable(Source):
+    """All its records can be read in the order of their ids, and several readers can share the ids out."""
+
+    page_size: ClassVar[int] = 1000
+
+    @abstractmethod
+    def scan(self, request: Scan) -> Iterator[ScanPage]:
+        """Yield the pages; there is at least one, if only an empty one. ConfigError: the condition is refused."""
+
+    @abstractmethod
+    def last_id(self, request: Scan) -> str:
+        """Return the greatest id of the scan, "" if it has none."""
+
+    @abstractmethod
+    def split(self, after_id: str, up_to_id: str, parts: int) -> list[str]:
+        """Return the upper ends of so many ranges that cut (after_id, up_to_id] evenly; fewer if it is small."""
+
+
 class Destination(Connector):
     """Records, or messages, can be written to it."""
 
     batch_size: ClassVar[int] = 1
+    write_scope: ClassVar[str] = ""
+    """The scope in `rates` that a bulk write draws from: it says how long a backfill takes at least."""
     repeatable: ClassVar[frozenset[Operation]] = frozenset({Operation.UPSERT})
     sends_messages: ClassVar[bool] = False
     """It takes object type "message": the values of `routing.messages.render`, and "channel", whom it goes to."""

@@ -97,6 +97,7 @@ class Iterable(Destination):
         "lists": Rate(80.0, 10),
     }
     batch_size: ClassVar[int] = MOST_ROWS
+    write_scope: ClassVar[str] = "users/bulkUpdate"
     repeatable: ClassVar[frozenset[Operation]] = frozenset({Operation.UPSERT, Operation.DELETE})
 
     def __init__(self, config: Mapping[str, str], transport: Transport, keeper: Keeper) -> None:

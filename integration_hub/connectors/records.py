@@ -76,6 +76,36 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Scan:
+    """Records of `object_type` in the order of their ids, those in (after_id, up_to_id]; "" leaves an end open.
+
+    `condition` is text in the vendor's own query language, as an operator typed it. A scan leaves the watermark
+    alone: it is how a backfill reads, in ranges of ids that several readers share.
+    """
+
+    object_type: str
+    fields: Sequence[str]
+    condition: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    after_id: str = ""
+    up_to_id: str = ""
+    limit: int | None = None
+
+
+Scanned = tuple[str, datetime, Values]
+"""A record's id, when it was modified, and its values: one is made for each record of a backfill."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPage:
+    """Records in the order of their ids; `total` is how many the whole scan has."""
+
+    records: Sequence[Scanned]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class MatchKey:
     field: str
     value: str

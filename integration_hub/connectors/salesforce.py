@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import requests
 
-from integration_hub.connectors import salesforce_schema, soql
-from integration_hub.connectors.contract import Keeper, People, Setting, Source
+from integration_hub.connectors import salesforce_scanning, salesforce_schema, soql
+from integration_hub.connectors.contract import Keeper, People, Scannable, Setting
 from integration_hub.connectors.errors import ConfigError, ConnectorError, RejectedError, RetryableError
 from integration_hub.connectors.filters import Condition, Filter, Operator
-from integration_hub.connectors.records import Check, Member, Page, ReadRequest, Record
+from integration_hub.connectors.records import Check, Member, Page, ReadRequest, Record, Scan, ScanPage
 from integration_hub.connectors.salesforce_auth import PRODUCTION, SANDBOX, SETTINGS, Session
 from integration_hub.connectors.salesforce_errors import classify
 from integration_hub.connectors.salesforce_reading import Row, Span, read_span, to_record
@@ -35,12 +35,13 @@ _USAGE = re.compile(r"(?:^|[\s;,])api-usage=(\d+)/(\d+)")
 _USER_FIELDS = ["Id", "Name", "Email", "IsActive", "TimeZoneSidKey"]
 
 
-class Salesforce(Source, People):
+class Salesforce(Scannable, People):
     kind: ClassVar[str] = "salesforce"
     label: ClassVar[str] = "Salesforce"
     settings: ClassVar[Sequence[Setting]] = SETTINGS
     production_url: ClassVar[str] = PRODUCTION
     sandbox_url: ClassVar[str] = SANDBOX
+    page_size: ClassVar[int] = BATCH[1]
 
     def __init__(self, config: Mapping[str, str], transport: Transport, keeper: Keeper) -> None:
         super().__init__(config, transport, keeper)
@@ -100,6 +101,16 @@ class Salesforce(Source, People):
             query += f" WHERE {condition}"
         return int(self._get("/query", params={"q": query}, purpose=f"count {object_type}")["totalSize"])
 
+    def scan(self, request: Scan) -> Iterator[ScanPage]:
+        for answer in self._answers(_sentence(lambda: salesforce_scanning.query(request)), BATCH[1]):
+            yield salesforce_scanning.page(answer, request)
+
+    def last_id(self, request: Scan) -> str:
+        return salesforce_scanning.first_id(self._pages(_sentence(lambda: salesforce_scanning.last(request))))
+
+    def split(self, after_id: str, up_to_id: str, parts: int) -> list[str]:
+        return salesforce_scanning.split(after_id, up_to_id, parts)
+
     def check(self) -> Check:
         try:
             return self._checked()
@@ -154,13 +165,18 @@ class Salesforce(Source, People):
         return read_json(self.session.request("GET", self._path(path), **arguments))
 
     def _pages(self, query: str, size: int = BATCH[1]) -> Iterator[list[Row]]:
-        """Yield the pages of a query's rows; a short page is not the end, only `done` is."""
+        """Yield the pages of a query's rows."""
+        for answer in self._answers(query, size):
+            yield answer["records"]
+
+    def _answers(self, query: str, size: int) -> Iterator[Mapping[str, Any]]:
+        """Yield the answers, checked to be whole; a short page is not the end, only `done` is."""
         hint = f"batchSize={min(max(size, BATCH[0]), BATCH[1])}"
         headers = {"Sforce-Query-Options": hint}
         answer = self._get("/query", params={"q": query}, headers=headers, purpose="query")
         while True:
-            rows, following = _page(answer)
-            yield rows
+            following = _following(answer)
+            yield answer
             if following is None:
                 return
             answer = read_json(self.session.request("GET", following, purpose="query"))
@@ -262,15 +278,15 @@ def _object(name: str) -> str:
     return name
 
 
-def _page(answer: Any) -> tuple[list[Row], str | None]:
-    """Return the rows and the path of the next page, if there is one."""
+def _following(answer: Any) -> str | None:
+    """Return the path of the next page, if there is one; an answer that is not whole is not taken."""
     rows = answer.get("records") if isinstance(answer, dict) else None
     following = answer.get("nextRecordsUrl") if isinstance(answer, dict) else None
     is_done = isinstance(answer, dict) and answer.get("done")
     is_path = isinstance(following, str) and following.startswith("/services/")
     if not isinstance(rows, list) or not (is_done or is_path):
         raise RetryableError("Salesforce sent a page that is not complete.", code="malformed_page")
-    return rows, None if is_done else following
+    return None if is_done else following
 
 
 def _can_be_watched(item: Mapping[str, Any]) -> bool:
