@@ -199,8 +199,9 @@ def default_value(line: Line) -> Any:
 
 
 def computed(line: Line, value: Any, record: Mapping[str, Any]) -> Any:
-    """Return what the line's Liquid text gives. TemplateError: it cannot be rendered."""
-    found = LIQUID.value(line.expression, {"value": value, "record": record})
+    """Return what the line's Liquid text gives, the same at any time. TemplateError: it cannot be rendered."""
+    variables = {"value": value, "record": record, "now": None, "today": None}
+    found = LIQUID.value(line.expression, variables)
     if isinstance(found, str):
         return str(found).strip()
     return float(found) if isinstance(found, Decimal) else found

@@ -55,6 +55,8 @@ def fields(*lines, **more):
         (Line("", "a", "liquid", "{{ record.Score | times: 2 }}"), {"a": 10}),
         (Line("Score", "a", "liquid", "{{ value | divided_by: 2.0 }}"), {"a": 2.5}),
         (Line("", "a", "liquid", "{{ record.Missing }}"), {}),
+        (Line("", "a", "liquid", "{{ now }}{{ today }}"), {}),
+        (Line("", "a", "liquid", "{{ 'now' | date: '%Y' }}"), {"a": "now"}),
         (Line("", "a", "liquid", "{{ record.Missing }}", default="x"), {"a": "x"}),
         (Line("", "a", "liquid", "{% if record.Score > 4 %} hot {% endif %}"), {"a": "hot"}),
     ],

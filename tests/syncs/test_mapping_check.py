@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import pytest
+
+from integration_hub.connectors.schema import FieldSchema, FieldType
+from syncs import mapping_check
+from tests.factories import (
+    LEAD_SCHEMA,
+    NOON,
+    make_iterable,
+    make_slack,
+    make_stream,
+    make_sync,
+    make_value_map,
+)
+
+pytestmark = pytest.mark.django_db
+
+TYPES = {
+    "email": FieldType.TEXT,
+    "dataFields.Score": FieldType.NUMBER,
+    "dataFields.Source": FieldType.TEXT,
+    "dataFields.Since": FieldType.DATETIME,
+    "dataFields.NoCalls": FieldType.BOOLEAN,
+}
+THERE = {name: FieldSchema(name, name, kind) for name, kind in TYPES.items()}
+EMAIL = ("Email", "email")
+
+
+def line(source, destination, transform="", **more):
+    return {"source": source, "destination": destination, "transform": transform, **more}
+
+
+def found(*lines, here=LEAD_SCHEMA.fields, there=THERE, **values):
+    sync = make_sync(*lines, **values)
+    rows = list(sync.mappings.all())
+    return [(one.place, one.message, one.warning) for one in mapping_check.judged(sync, rows, here, there)]
+
+
+GOOD = [
+    line("LeadSource", "dataFields.Source"),
+    line("AnnualRevenue", "dataFields.Score"),
+    line("Name", "dataFields.Score", "number"),
+    line("CreatedDate", "dataFields.Since", "datetime"),
+    line("DoNotCall", "dataFields.NoCalls"),
+    line("LeadSource", "dataFields.Source", "list"),
+    line("Owner.Name", "dataFields.New.Deep"),
+    line("", "dataFields.Score", "liquid", expression="{{ record.AnnualRevenue | times: 2 }}"),
+    line("Name", "dataFields.Phone", "phone", expression="in"),
+    line("Name", "userId"),
+    line("Name", "dataFields.New", "integer", default="0"),
+]
+
+
+@pytest.mark.parametrize("good", GOOD, ids=lambda one: f"{one['transform']} {one['destination']}")
+def test_a_sound_line_is_let_pass(good):
+    assert found(EMAIL, good) == []
+
+
+WRONG = [
+    (line("Emial", "x"), "source", "There is no field “Emial”. Did you mean “Email”?"),
+    (line("owner.name", "x"), "source", "Did you mean “Owner.Name”?"),
+    (line("", "x"), "source", "Name the field it comes from."),
+    (line("Name", "dataFields..x"), "destination", "is not a path"),
+    (line("Name", "dataFields. x"), "destination", "is not a path"),
+    (line("Name", "FirstName"), "destination", "Did you mean “dataFields.FirstName”?"),
+    (line("Name", "email.work"), "destination", "“email” cannot be a value and hold “email.work”"),
+    (line("Name", "x", expression="US"), "expression", "Only the transforms Liquid and Phone read it"),
+    (line("Name", "x", "phone", expression="Mars"), "expression", "country of two letters"),
+    (line("Name", "x", "liquid"), "expression", "Write the Liquid expression"),
+    (line("Name", "x", "liquid", expression="{{ value"), "expression", "Line 1"),
+    (line("Name", "x", "liquid", expression="{{ value | shout }}"), "expression", "no filter “shout”"),
+    (line("Name", "x", "liquid", expression="{{ record.Nmae }}"), "expression", "Did you mean “record.Name”?"),
+    (line("Name", "x", "integer", default="many"), "default", "This is not a whole number"),
+    (line("Name", "x.email", default="nobody"), "default", "not a valid e-mail address"),
+    (line("Name", "dataFields.Score"), "transform", "holds a number there for good, and this line gives a text"),
+    (line("AnnualRevenue", "dataFields.Source"), "transform", "this line gives a number"),
+    (line("Name", "dataFields.NoCalls", "date"), "transform", "holds true or false there"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "field", "words"), WRONG, ids=lambda one: str(one)[:40])
+def test_a_line_that_cannot_work_is_said_at_its_field(wrong, field, words):
+    there = THERE if wrong["destination"] != "x" and wrong["destination"] != "x.email" else None
+
+    [(place, message, warning)] = found(EMAIL, wrong, there=there)
+
+    assert place == ("mappings", 1, field)
+    assert words in message
+    assert not warning
+
+
+def test_what_a_value_map_gives_is_a_text():
+    wrong = line("AnnualRevenue", "dataFields.Score", value_map=make_value_map(hot="1"))
+
+    [(_, message, _)] = found(EMAIL, wrong)
+
+    assert "this line gives a text" in message
+
+
+@pytest.mark.parametrize(
+    ("lines", "values", "place", "words"),
+    [
+        ([("Name", "dataFields.x")], {}, "match_path", "No line writes to “email”"),
+        ([line("Email", "email", write_mode="on_create")], {}, ("mappings", 0, "write_mode"), "always be written"),
+        ([EMAIL], {"when_deleted": "mark"}, "deleted_path", "Name the path"),
+        ([EMAIL], {"when_deleted": "mark", "deleted_path": "a..b"}, "deleted_path", "is not a path"),
+        ([EMAIL], {"when_deleted": "mark", "deleted_path": "email.x"}, "deleted_path", "path of its own"),
+    ],
+)  # fmt: skip
+def test_a_sync_that_cannot_work_is_said_at_its_field(lines, values, place, words):
+    [(said_at, message, warning)] = found(*lines, **values)
+
+    assert (said_at, warning) == (place, False)
+    assert words in message
+
+
+def test_two_lines_with_one_path_clash_and_so_do_a_value_and_an_object():
+    sync = make_sync(EMAIL, ("Name", "dataFields.a"), ("Rating", "dataFields.a.b"))
+    rows = [*sync.mappings.all(), *sync.mappings.filter(destination="dataFields.a")]
+
+    said = list(mapping_check.judged(sync, rows, None, None))
+
+    assert [one.place for one in said] == [("mappings", 2, "destination"), ("mappings", 3, "destination")]
+    assert "“dataFields.a” cannot be a value and hold “dataFields.a.b”" in said[0].message
+    assert "another line already" in said[1].message
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "words"),
+    [
+        (line("CreatedDate", "dataFields.New"), "Choose “Date and time (UTC)”"),
+        (line("LeadSource", "dataFields.source"), "There is “dataFields.Source” already"),
+    ],
+)
+def test_a_doubtful_line_is_only_warned_of(doubtful, words):
+    [(_, message, warning)] = found(EMAIL, doubtful)
+
+    assert words in message
+    assert warning
+
+
+def test_a_connection_that_sends_messages_takes_no_records():
+    [(place, message, _)] = found(EMAIL, destination=make_slack())
+
+    assert place == "destination"
+    assert "takes no records" in message
+
+
+def test_a_destination_that_does_not_answer_is_a_warning_and_the_rest_is_judged():
+    sync = make_sync(EMAIL, ("Emial", "dataFields.x"), destination=make_iterable())
+
+    said = mapping_check.problems(sync, list(sync.mappings.all()), NOON)
+
+    assert [(one.place, one.warning) for one in said] == [
+        ("destination", True),
+        (("mappings", 1, "source"), False),
+    ]
+
+
+def test_a_source_that_does_not_answer_is_a_warning(simulator):
+    stream = make_stream(described_at=None)
+    sync = make_sync(EMAIL, ("Whatever", "dataFields.x"), stream=stream, destination=make_iterable(simulator))
+
+    said = mapping_check.problems(sync, list(sync.mappings.all()), NOON)
+
+    assert [(one.place, one.warning) for one in said] == [("stream", True)]

@@ -1,0 +1,49 @@
+"""Liquid for data: values keep their kind; what is shared with messages is tested with them."""
+
+import pytest
+
+from integration_hub.liquid import Liquid, Sandbox, TemplateError
+
+LIQUID = Liquid(Sandbox())
+VALUES = {"value": "Ann & Co", "record": {"Score": 5, "Tags": ["a"], "Owner": {"Name": "Omar"}}}
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("{{ value }}", "Ann & Co"),
+        ("{{ record.Score }}", 5),
+        ("{{ record.Score | plus: 1 }}", 6),
+        ("{{ record.Tags }}", ["a"]),
+        ("{{ record.Missing.Deeper }}", None),
+        (" {{ record.Score }}", " 5"),
+        ("{% if value %}yes{% endif %}", "yes"),
+        ("{{ value | escape }}", "Ann &amp; Co"),
+    ],
+)
+def test_a_single_output_keeps_its_kind_and_everything_else_is_text(source, wanted):
+    assert LIQUID.value(source, VALUES) == wanted
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{{ value", "Line 1"),
+        ("{{ 1 | divided_by: 0 }}", "Line 1"),
+        ("{% include 'x' %}", "the tag “include” is not available"),
+        ("{% for a in (1..5000) %}x{% endfor %}", "use fewer repetitions"),
+    ],
+)
+def test_what_cannot_be_rendered_is_a_sentence(source, words):
+    with pytest.raises(TemplateError) as failed:
+        LIQUID.value(source, VALUES)
+
+    assert words in str(failed.value)
+
+
+def test_problems_and_paths_are_those_of_the_text():
+    assert LIQUID.problems("{{ value | nope }}", VALUES) == ["Line 1: there is no filter “nope”."]
+    assert LIQUID.problems("{{ value | safe }}", VALUES) == [
+        "Line 1: leave out the filter “safe”; there is nothing it could do here."
+    ]
+    assert LIQUID.paths("{{ record.Owner.Name }}{{ record.Tags.size }}", "record") == {"Owner.Name", "Tags"}
