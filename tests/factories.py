@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from integration_hub.connectors.records import MatchKey, Operation, RecordWrite, WriteRequest
 from integration_hub.connectors.schema import FieldSchema, FieldType, ObjectSchema
 from integration_hub.simulator import iterable, salesforce, slack
 from routing.models import MessageTemplate, Person, Rule, RuleCriterion, WorkingHours, WorkingSpan
@@ -76,6 +77,14 @@ def make_iterable(simulator: Any = None, **values: Any) -> Connection:
     values.setdefault("settings", {"project_type": "email"})
     values.setdefault("secrets", {"api_key": iterable.API_KEY})
     return make_connection("iterable", **values)
+
+
+def write_user(connection: Connection, payload: dict[str, Any]) -> None:
+    """Put a user into the project behind an Iterable connection, as another integration would have."""
+    write = RecordWrite("1", payload, MatchKey("email", payload["email"]))
+    with connect.opened(connection) as connector:
+        [result] = connector.write(WriteRequest("user", Operation.UPSERT, [write]))
+    assert result.error is None
 
 
 def make_stream(connection: Connection | None = None, **values: Any) -> Stream:

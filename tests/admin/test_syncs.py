@@ -1,0 +1,245 @@
+"""Syncs and value maps: saved with their lines checked, previewed, exchanged as JSON, switched on and off."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.urls import reverse
+
+from syncs.models import FieldMapping, Sync, ValueMap
+from tests import factories as rows_of
+from tests.admin import factories
+from tests.factories import NOON
+
+EMAIL = {"source": "Email", "destination": "email"}
+
+
+@pytest.fixture
+def sync(simulator, db):
+    simulator.set_clock(NOON)
+    stream = rows_of.make_stream(rows_of.make_salesforce(simulator), described_at=None)
+    return rows_of.make_sync(stream=stream, destination=rows_of.make_iterable(simulator), enabled=False)
+
+
+def form_of(sync, *lines, **values):
+    """Return the sync's form as the browser sends it."""
+    stored = list(sync.mappings.all()) if sync.pk else []
+    form = {
+        "name": sync.name, "stream": sync.stream_id, "destination": sync.destination_id, "object_type": "user",
+        "match_path": "email", "precedence": "20", "when_deleted": "ignore", "deleted_path": "",
+        "mappings-TOTAL_FORMS": len(lines), "mappings-INITIAL_FORMS": min(len(stored), len(lines)),
+        "mappings-MIN_NUM_FORMS": 0, "mappings-MAX_NUM_FORMS": 1000, **values,
+    }  # fmt: skip
+    for index, line in enumerate(lines):
+        usual = {"position": "", "transform": "", "unknown_value": "keep", "write_mode": "always"}
+        form |= {f"mappings-{index}-{name}": value for name, value in {**usual, **line}.items()}
+        if index < len(stored):
+            form |= {f"mappings-{index}-id": stored[index].pk, f"mappings-{index}-sync": sync.pk}
+    return form
+
+
+def faults(response):
+    """Return the errors of the form and of its lines."""
+    formset = response.context["inline_admin_formsets"][0].formset
+    return dict(response.context["adminform"].errors), formset.errors
+
+
+def view(page, sync, name, **query):
+    return page.get(reverse("admin:syncs_sync_do", args=[sync.pk, name]), query)
+
+
+def test_a_sync_is_saved_with_its_lines_in_the_order_they_were_written(page, sync):
+    new = Sync(name="Fresh", stream=sync.stream, destination=sync.destination)
+    lines = [EMAIL, {"source": "Owner.IsActive", "destination": "dataFields.Owner.IsActive"}]
+
+    response = page.post(reverse("admin:syncs_sync_add"), form_of(new, *lines, key="fresh"))
+
+    assert response.status_code == 302, faults(response)
+    saved = Sync.objects.get(key="fresh")
+    assert not saved.enabled
+    assert [row.destination for row in saved.mappings.all()] == ["email", "dataFields.Owner.IsActive"]
+
+
+def test_a_new_line_without_a_number_goes_to_the_end(page, sync):
+    lines = [{**EMAIL, "position": 1}, {"source": "Name", "destination": "dataFields.Name", "position": 2}]
+
+    page.post(
+        factories.change_url(sync), form_of(sync, *lines, {"source": "Id", "destination": "dataFields.Id"})
+    )
+
+    assert [row.destination for row in sync.mappings.all()] == ["email", "dataFields.Name", "dataFields.Id"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "field", "words"),
+    [
+        ([EMAIL, {"source": "Emial", "destination": "dataFields.x"}], "source", "Did you mean “Email”?"),
+        ([EMAIL, {"source": "Name", "destination": "email.x"}], "destination", "cannot be a value and hold"),
+        (
+            [
+                EMAIL,
+                {"source": "Name", "destination": "dataFields.x", "transform": "liquid", "expression": "{{"},
+            ],
+            "expression",
+            "Line 1",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_said_at_its_field_and_nothing_is_saved(page, sync, lines, field, words):
+    before = list(sync.mappings.values_list("source", "destination"))
+
+    response = page.post(factories.change_url(sync), form_of(sync, *lines))
+
+    _, rows = faults(response)
+    assert words in str(rows[1][field])
+    assert list(sync.mappings.values_list("source", "destination")) == before
+
+
+def test_what_is_wrong_with_the_sync_is_said_at_its_field(page, sync):
+    response = page.post(factories.change_url(sync), form_of(sync, EMAIL, match_path="userId"))
+
+    said, _ = faults(response)
+    assert "No line writes to “userId”" in str(said["match_path"])
+
+
+def test_a_type_that_the_destination_fixed_otherwise_is_said_at_the_line(page, sync):
+    rows_of.write_user(sync.destination, {"email": "a@acme.test", "dataFields": {"Name": 5}})
+
+    response = page.post(
+        factories.change_url(sync), form_of(sync, EMAIL, {"source": "Name", "destination": "dataFields.Name"})
+    )
+
+    _, rows = faults(response)
+    assert "holds a number there for good" in str(rows[1]["transform"])
+
+
+def test_a_destination_that_does_not_answer_is_warned_of_and_the_sync_saved(page, sync, said):
+    sync.destination.base_url = "http://127.0.0.1:9"
+    sync.destination.save()
+
+    response = page.post(factories.change_url(sync), form_of(sync, EMAIL, name="Renamed"))
+
+    assert Sync.objects.get().name == "Renamed"
+    assert "Types at the destination were not checked" in said(response)
+
+
+def test_the_form_offers_what_both_sides_have(page, sync):
+    rows_of.connect.check(sync.destination, NOON)
+    factories.press(page, sync.stream, "describe")
+
+    shown = page.get(factories.change_url(sync)).content.decode()
+
+    assert '<datalist id="source-fields">' in shown
+    assert '<option value="Owner.Id"' in shown
+    assert '<option value="userId">' in shown
+
+
+def test_a_connection_that_sends_messages_is_not_offered(page, sync):
+    slack = rows_of.make_slack()
+
+    form = page.get(factories.change_url(sync)).context["adminform"].form
+
+    assert slack not in form.fields["destination"].queryset
+
+
+def test_the_preview_shows_what_is_read_sent_and_changed(page, sync, simulator):
+    lead = simulator.salesforce.add(
+        "Lead", FirstName="Ann", LastName="Lee", Company="Acme", Email="ann@acme.test"
+    )
+
+    shown = view(page, sync, "preview", record=lead).content.decode()
+
+    assert "ann@acme.test would be created" in shown
+    assert "<code>dataFields.Name</code>" in shown
+    assert "<b>Ann Lee</b>" in shown
+    assert simulator.iterable.users == {}
+
+
+def test_the_preview_says_why_there_is_nothing_to_show(page, sync):
+    assert "Enter the id of a record" in view(page, sync, "preview").content.decode()
+
+
+def test_the_preview_says_that_the_source_does_not_answer(page, sync):
+    sync.stream.connection.base_url = "http://127.0.0.1:9"
+    sync.stream.connection.save()
+
+    shown = view(page, sync, "preview", record="00Q000000000001AAA").content.decode()
+
+    assert 'class="hub-alarm"' in shown
+
+
+def test_the_mapping_is_exported_as_a_plain_object(page, sync):
+    shown = view(page, sync, "export_mapping")
+
+    assert json.loads(shown.context["text"]) == {"Email": "email", "Name": "dataFields.Name"}
+
+
+def test_an_imported_mapping_takes_the_place_of_the_old(page, sync, said):
+    response = factories.press(
+        page, sync, "import_mapping", mapping='{"Email": "email", "Id": "dataFields.Id"}'
+    )
+
+    assert "The mapping has 2 lines now; 1 were removed." in said(response)
+    assert list(sync.mappings.values_list("source", flat=True)) == ["Email", "Id"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "This is not JSON"),
+        ('{"Email": "email", "Nmae": "dataFields.x"}', "Nmae → dataFields.x: There is no field “Nmae”"),
+        ('{"Name": "dataFields.x"}', "No line writes to “email”"),
+    ],
+)
+def test_an_import_that_cannot_work_changes_nothing_and_says_why(page, sync, text, words):
+    response = factories.press(page, sync, "import_mapping", mapping=text)
+
+    assert words in str(response.context["problems"])
+    assert FieldMapping.objects.count() == 2
+
+
+def test_who_may_only_look_may_export_but_not_import(client, sync):
+    guest = User.objects.create_user("guest", is_staff=True)
+    guest.user_permissions.add(Permission.objects.get(codename="view_sync"))
+    client.force_login(guest)
+
+    answers = [
+        view(client, sync, "export_mapping").status_code,
+        factories.press(client, sync, "import_mapping", mapping='{"Email": "email"}').status_code,
+    ]
+
+    assert answers == [200, 403]
+    assert FieldMapping.objects.count() == 2
+
+
+def test_a_sound_sync_is_enabled_and_disabled_again(page, sync, said):
+    enabled = factories.press(page, sync, "enable")
+
+    assert "is on" in said(enabled)
+    assert Sync.objects.get().enabled
+    factories.press(page, sync, "disable")
+    assert not Sync.objects.get().enabled
+
+
+def test_a_sync_that_cannot_work_is_not_enabled(page, sync, said):
+    sync.mappings.filter(destination="dataFields.Name").update(source="Nmae")
+
+    response = factories.press(page, sync, "enable")
+
+    assert "Nmae → dataFields.Name: There is no field “Nmae”" in said(response)
+    assert not Sync.objects.get().enabled
+
+
+def test_entries_of_a_value_map_differ_by_more_than_case(page, db):
+    form = {
+        "name": "Stages", "key": "stages",
+        "entries-TOTAL_FORMS": 2, "entries-INITIAL_FORMS": 0, "entries-MIN_NUM_FORMS": 0, "entries-MAX_NUM_FORMS": 1000,
+        "entries-0-source": "Hot", "entries-0-destination": "1",
+        "entries-1-source": "hot ", "entries-1-destination": "2",
+    }  # fmt: skip
+
+    response = page.post(reverse("admin:syncs_valuemap_add"), form)
+    assert "Another entry has this value already" in str(faults(response)[1][1]["source"])
+
+    page.post(reverse("admin:syncs_valuemap_add"), {**form, "entries-1-source": "Cold"})
+    assert ValueMap.objects.get().entries.count() == 2
