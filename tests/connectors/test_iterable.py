@@ -239,6 +239,29 @@ def test_bad_data_is_explained_by_the_known_types(vendor, connector):
     assert result.error.remedy
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("score", "high", "score is double in Iterable, this record has text."),
+        ("score", True, "score is double in Iterable, this record has true or false."),
+        ("active", 1, "active is boolean in Iterable, this record has a whole number."),
+        ("firstName", 1.5, "firstName is string in Iterable, this record has a number with decimals."),
+        ("joinedOn", "soon", "joinedOn is date in Iterable, this record has text."),
+        ("Company", "Acme", "Company is object in Iterable, this record has text."),
+        ("Company", [{"Size": ["x"]}], "Company.Size is long in Iterable, this record has a list."),
+        ("firstName", {"a": 1}, "firstName is string in Iterable, this record has an object."),
+        ("score", [1, 2.5, None], "Iterable refused a value of this record and did not say which."),
+    ],
+)
+def test_each_kind_of_value_is_compared_with_the_known_type(vendor, connector, field, value, told):
+    vendor.post(BULK, **answer(1, 1, invalidDataEmails=["a@x.test"]))
+    vendor.get(FIELDS, **recorded("iterable/fields"))
+
+    (result,) = connector.write(upsert(user("a@x.test", **{field: value})))
+
+    assert result.error.message == told
+
+
 def test_bad_data_stays_refused_when_the_types_cannot_be_asked_for(vendor, connector):
     vendor.post(BULK, **answer(1, 1, invalidDataEmails=["a@x.test"]))
     vendor.get(FIELDS, status=503)
@@ -254,6 +277,14 @@ def test_one_user_twice_goes_in_two_calls_in_order(vendor, connector):
     connector.write(upsert(user("A@x.test", n=1), user("b@x.test", n=2), user("a@x.test", n=3)))
 
     assert [[row["dataFields"]["n"] for row in sent(call)] for call in vendor.calls] == [[1, 2], [3]]
+
+
+def test_no_call_holds_more_than_a_thousand_users(vendor, connector):
+    vendor.post(BULK, **answer(1))
+
+    connector.write(upsert(*(user(f"u{n}@x.test") for n in range(1_001))))
+
+    assert [len(sent(call)) for call in vendor.calls] == [1_000, 1]
 
 
 def test_a_shared_address_does_not_split_a_user_id_based_batch(vendor):
@@ -288,11 +319,16 @@ def test_batches_hold_every_row_once_in_order_and_no_user_twice(emails, ids, pro
     batches = rows.batches(made)
 
     assert sorted(row.position for batch in batches for row in batch) == [row.position for row in made]
-    for batch in batches:
-        assert len({row.key for row in batch}) == len(batch)
-    for key in {row.key for row in made}:
-        positions = [row.position for batch in batches for row in batch if row.key == key]
-        assert positions == sorted(positions)
+    for name in {name for row in made for name in identifiers(row, project_type)}:
+        named = [[r.position for r in batch if name in identifiers(r, project_type)] for batch in batches]
+        assert all(len(positions) <= 1 for positions in named)
+        in_order = [position for positions in named for position in positions]
+        assert in_order == sorted(in_order)
+
+
+def identifiers(row, project_type):
+    """Return what no two users share: in a hybrid project userIds and e-mails, else one of them."""
+    return {row.user_id, row.email} - {""} if project_type == "hybrid" else {row.key}
 
 
 def test_a_numbered_row_is_taken_out_and_the_rest_sent_again(vendor, connector):
@@ -423,8 +459,21 @@ def test_an_answer_that_cannot_be_read_is_no_success(vendor, connector, body):
         connector.write(upsert(user("a@x.test")))
 
 
+def test_the_status_rules_over_a_code_that_says_success(vendor, connector):
+    vendor.post(BULK, **recorded("iterable/refused_with_success"))
+
+    (result,) = connector.write(upsert(user("a@x.test")))
+
+    assert isinstance(result.error, RejectedError)
+    assert result.error.code == "http_400"
+
+
 @pytest.mark.parametrize(
-    "case", ["bad_json_body_with_headers", "types_mismatched", "changed_email_taken", "fields_limit"]
+    "case",
+    [
+        *("bad_json_body_with_headers", "types_mismatched", "changed_email_taken", "fields_limit"),
+        "refused_with_success",
+    ],
 )
 def test_no_refusal_repeats_the_vendors_words(vendor, case):
     vendor.post(BULK, **recorded(f"iterable/{case}"))
@@ -438,7 +487,7 @@ def test_no_refusal_repeats_the_vendors_words(vendor, case):
         error = raised
 
     text = f"{error.message} {error.remedy} {error.code} {error!r} {careless.transport.callouts}"
-    assert not any(word in text for word in (KEY, "ann@", "x.test", "GGG", "Api-Key", "Some("))
+    assert not any(word in text for word in (KEY, "ann@", "x.test", "GGG", "Api-Key", "Some(", "Ann"))
 
 
 def moving(*pairs, **options):

@@ -140,12 +140,9 @@ class Iterable(Vendor):
         return response
 
     def handle(self, call: Call) -> Response:
-        path = call.path.removeprefix(API)
         try:
-            route, named = find_route(call.method, path)
+            route, named = find_route(call.method, call.path.removeprefix(API))
         except LookupError:
-            return html_response(404, "Action not found")
-        if path == call.path:
             return html_response(404, "Action not found")
         with self.lock:
             try:
