@@ -83,7 +83,8 @@ class Iterable(Destination):
         Setting(
             "create_new_fields",
             "Fields that Iterable does not know",
-            choices=(("", "As the project is set"), ("yes", "Create them"), ("no", "Drop them")),
+            choices=(("project", "As the project is set"), ("yes", "Create them"), ("no", "Drop them")),
+            default="project",
             help_text="A field's type is fixed by the first value it gets, for ever.",
         ),
     )

@@ -148,7 +148,7 @@ def test_what_cannot_be_sent_is_refused_without_a_call_and_the_rest_goes(vendor,
     assert len(sent(vendor.calls[0])) == 1
 
 
-@pytest.mark.parametrize(("choice", "told"), [("", None), ("yes", True), ("no", False)])
+@pytest.mark.parametrize(("choice", "told"), [("", None), ("project", None), ("yes", True), ("no", False)])
 def test_whether_new_fields_are_made_is_said_only_when_chosen(vendor, choice, told):
     vendor.post(BULK, **answer(1))
 
