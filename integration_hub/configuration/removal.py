@@ -27,16 +27,15 @@ Uses = Iterator[tuple[str, QuerySet[Any], str]]
 """What still needs the row, in words, and the remedy."""
 
 _DISABLE = "Switch it off instead: enabled: false."
-_FIRST = ("rules", "syncs")
 _REFER = "Let the rest refer to another one first."
 
 
 def remove(differences: Sequence[Difference], *, first: bool) -> None:
-    """Delete the rows to be removed: rules and syncs `first`, before others change; the rest last, when unreferred.
+    """Delete the rows to be removed: rules `first`, before others change; the rest last, when nobody refers to them.
 
     ConfigurationError: some are still needed; deleting them would take history or settings with them.
     """
-    chosen = [d for d in differences if d.action is Action.REMOVE and (d.section in _FIRST) is first]
+    chosen = [d for d in differences if d.action is Action.REMOVE and (d.section == "rules") is first]
     # Streams go before the connections that they refer to.
     for difference in sorted(chosen, key=lambda one: -list(BY_NAME).index(one.section)):
         row = row_of(BY_NAME[difference.section], difference.key)

@@ -115,6 +115,14 @@ def test_a_sync_that_cannot_work_is_said_at_its_field(lines, values, place, word
     assert words in message
 
 
+@pytest.mark.parametrize("paths", [("dataFields.a", "dataFields.a.b"), ("dataFields.a.b", "dataFields.a")])
+def test_a_value_and_an_object_at_one_path_clash_in_either_order(paths):
+    [(place, message, _)] = found(EMAIL, ("Name", paths[0]), ("Rating", paths[1]))
+
+    assert place == ("mappings", 2, "destination")
+    assert "“dataFields.a” cannot be a value and hold “dataFields.a.b”" in message
+
+
 def test_two_lines_with_one_path_clash_and_so_do_a_value_and_an_object():
     sync = make_sync(EMAIL, ("Name", "dataFields.a"), ("Rating", "dataFields.a.b"))
     rows = [*sync.mappings.all(), *sync.mappings.filter(destination="dataFields.a")]
