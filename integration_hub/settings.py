@@ -125,7 +125,7 @@ Q_CLUSTER: dict[str, Any] = {
     **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
 }
 
-STREAM_LISTENERS = ["routing.listener.RuleListener"]
+STREAM_LISTENERS = ["routing.listener.RuleListener", "syncs.sync_listener.SyncListener"]
 """Who listens to streams: each says which fields it needs and what is switched off (syncs.listeners)."""
 
 LANGUAGE_CODE = "en-us"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -21,9 +22,9 @@ from routing.recipients import Message
 from routing.rulebook import BookedRule
 from routing.snapshot import Directory
 from syncs import changes, incidents, leases, outbox
-from syncs.engine import runs
+from syncs.engine import audience, parents, runs
 from syncs.models import Change, Connection, Delivery, Stream, SyncRun
-from syncs.models.changes import ChangeState
+from syncs.models.changes import ChangeOrigin, ChangeState
 from syncs.models.incidents import IncidentKind
 from syncs.models.runs import RunKind
 
@@ -45,6 +46,8 @@ _NEAREST = (
     Reason.NOT_TRIGGERED,
 )
 """Of several rules' reasons a run counts the one nearest to sending."""
+_ORDER = ("waiting", "skipped", "unchanged")
+"""Of what a change came to under several syncs, a run counts the first."""
 
 
 def run_all(now: datetime) -> list[SyncRun]:
@@ -75,7 +78,9 @@ def run(stream: Stream, now: datetime) -> SyncRun | None:
         if not batch:
             return None
         with runs.recording(RunKind.ROUTE, now=now, stream=stream) as counts:
-            routing = _Routing(stream, rulebook.load(stream), now, counts)
+            routing = _Routing(
+                stream, rulebook.load(stream), now, counts, audience.load(stream), parents.interests(stream)
+            )
             end = time.monotonic() + settings.TASK_SECONDS
             while batch:
                 try:
@@ -106,6 +111,8 @@ class _Routing:
     rules: tuple[BookedRule, ...]
     now: datetime
     counts: runs.Counts
+    targets: Sequence[audience.Target] = ()
+    interests: Sequence[parents.Interest] = ()
     destinations: dict[int, Connection] = field(default_factory=dict)
     directories: dict[int, Directory] = field(default_factory=dict)
 
@@ -122,6 +129,8 @@ class _Routing:
         before = changes.previous(batch) if self.rules else {}
         cases = []
         for change in batch:
+            if change.origin == ChangeOrigin.DELETED:
+                continue  # rules speak of records that are there
             state = state_of(change)
             previous = previous_of(self.stream, change, before.get(change.pk))
             for rule in self.rules:
@@ -223,6 +232,7 @@ class _Routing:
             self.counts.read += len(batch)
             self.counts.waiting += tally.pop("waiting", 0)
             self.counts.dead += tally.pop("dead", 0)
+            self.counts.unchanged += tally.pop("unchanged", 0)
             self.counts.skipped += tally.total()
             self.counts.reasons.update(tally)
 
@@ -242,7 +252,10 @@ class _Routing:
                 for message, delivery in deliveries
             )
             self._report_errors(cases)
-        return _tally(batch, decisions, {delivery.change_id for delivery in stored.values()})
+            fates = audience.decide(self.targets, batch, self.now)
+            asked = parents.request(self.interests, batch, self.now)
+        to_do = asked | {delivery.change_id for delivery in stored.values()}
+        return _tally(batch, decisions, to_do, fates)
 
     def _report_errors(self, cases: Sequence[_Case]) -> None:
         """Keep one incident per rule that fails; its next evaluation without a failure closes it."""
@@ -324,9 +337,12 @@ def _row(case: _Case, has_news: bool, now: datetime) -> Decision:
 
 
 def _tally(
-    batch: Sequence[Change], decisions: Sequence[Decision], with_message: set[int | None]
+    batch: Sequence[Change],
+    decisions: Sequence[Decision],
+    to_do: AbstractSet[int | None],
+    fates: Mapping[int, Sequence[audience.Fate]],
 ) -> Counter[str]:
-    """Count each change once: as an error, else as a message that waits, else by the reason against it."""
+    """Count each change once: as an error, else as what waits to be sent or read, else by the reason against it."""
     said: dict[int, list[Decision]] = {}
     for decision in decisions:
         said.setdefault(decision.change_id, []).append(decision)
@@ -334,10 +350,13 @@ def _tally(
     for change in batch:
         own = said.get(change.pk, [])
         reasons = {decision.reason for decision in own}
+        synced = sorted(fates.get(change.pk, ()), key=lambda fate: _ORDER.index(fate.outcome))
         if any(decision.verdict == Verdict.ERROR for decision in own):
             tally["dead"] += 1
-        elif change.pk in with_message:
+        elif change.pk in to_do:
             tally["waiting"] += 1
+        elif synced:
+            tally[synced[0].code or synced[0].outcome] += 1
         else:
             tally[next((reason for reason in _NEAREST if reason in reasons), NO_RULES)] += 1
     return tally

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from routing.models import Alert, Decision
 from routing.models.decisions import Role, Verdict
-from syncs.models import Change, Delivery
+from syncs.models import Change, Delivery, Sync
 from syncs.models.changes import ChangeOrigin, ChangeState
 from syncs.models.deliveries import DeliveryState
 
@@ -20,6 +20,12 @@ VERSIONS = 100
 NEWEST = 50_000
 """So many of the newest changes are searched for a word in the middle of a name."""
 SHOWN = 120
+
+_TITLES = {
+    ChangeOrigin.BASELINE: "Learned as current values (baseline)",
+    ChangeOrigin.PARENT: "Read again: its account, its owner or another parent changed",
+    ChangeOrigin.DELETED: "Deleted",
+}
 
 Line = tuple[bool | None, str]
 
@@ -85,10 +91,17 @@ def events(record_id: str) -> list[Event]:
         )
     )
     alerted = {alert.delivery_id for alert in alerts}
-    others = Delivery.objects.filter(change__in=shown).exclude(pk__in=alerted).select_related("connection")
+    others = (
+        Delivery.objects.filter(change__in=shown)
+        .exclude(pk__in=alerted)
+        .select_related("connection", "sync")
+        .order_by("id")
+    )
+    written = {delivery.change_id for delivery in others if delivery.sync_id}
     found = [
         *_captured(changes, shown),
-        *_undecided(shown, decisions),
+        *_undecided(shown, decisions, written),
+        *_synced(shown),
         *(_decided(decision) for decision in decisions),
         *(event for alert in alerts for event in _delivered(alert.delivery, alert)),
         *(event for delivery in others for event in _delivered(delivery, None)),
@@ -138,8 +151,8 @@ def _capture(change: Change, before: Change | None) -> Event:
             for name, old, new in differing
             if not _is_stamp(new, change)
         ] or [(None, "None of the fields that are read here changed.")]
-    if change.origin == ChangeOrigin.BASELINE:
-        title = "Learned as current values (baseline)"
+    if change.origin in _TITLES:
+        title = _TITLES[ChangeOrigin(change.origin)]
     late = (change.captured_at - change.modified_at).total_seconds()
     return Event(
         at=change.captured_at,
@@ -152,8 +165,11 @@ def _capture(change: Change, before: Change | None) -> Event:
     )
 
 
-def _undecided(shown: Sequence[Change], decisions: Sequence[Decision]) -> Iterator[Event]:
-    decided = {decision.change_id for decision in decisions}
+def _undecided(
+    shown: Sequence[Change], decisions: Sequence[Decision], written: Collection[int | None]
+) -> Iterator[Event]:
+    decided = {decision.change_id for decision in decisions} | set(written)
+    decided |= {change.pk for change in shown if change.synced}
     for change in shown:
         if change.pk in decided or change.origin == ChangeOrigin.BASELINE:
             continue
@@ -163,8 +179,17 @@ def _undecided(shown: Sequence[Change], decisions: Sequence[Decision]) -> Iterat
             )
             yield Event(change.captured_at, "decided", "Not decided yet", text, "amber")
         else:
-            text = "No rule of its stream was switched on then."
+            text = "No rule and no sync of its stream was switched on then."
             yield Event(change.routed_at or change.captured_at, "decided", "No rule looked at it", text)
+
+
+def _synced(shown: Sequence[Change]) -> Iterator[Event]:
+    """Yield why syncs sent nothing of a change."""
+    names = {sync.key: sync.name for sync in Sync.objects.filter(stream__in={one.stream_id for one in shown})}
+    for change in shown:
+        for key, (outcome, _code, reason) in sorted(change.synced.items()):
+            title = f"{names.get(key, key)}: {outcome}"
+            yield Event(change.routed_at or change.captured_at, "decided", title, reason)
 
 
 def _decided(decision: Decision) -> Event:
@@ -187,7 +212,10 @@ def _decided(decision: Decision) -> Event:
 
 
 def _delivered(delivery: Delivery, alert: Alert | None) -> Iterator[Event]:
-    whom = _whom(delivery, alert)
+    if delivery.sync:
+        yield from _written(delivery, delivery.sync)
+        return
+    whom = f"Message to {_whom(delivery, alert)}"
     due = delivery.due_at
     if delivery.state == DeliveryState.WAITING and not delivery.attempts and due > delivery.created_at:
         text = f"Due {due:%Y-%m-%d %H:%M:%S} UTC."
@@ -195,27 +223,45 @@ def _delivered(delivery: Delivery, alert: Alert | None) -> Iterator[Event]:
         text = "Due at once."
     if delivery.expires_at:
         text += f" Not sent after {delivery.expires_at:%Y-%m-%d %H:%M:%S} UTC."
-    yield Event(delivery.created_at, "queued", f"Message to {whom} queued", text, "blue", pk=delivery.pk)
+    yield Event(delivery.created_at, "queued", f"{whom} queued", text, "blue", pk=delivery.pk)
+    yield from _progress(delivery, alert, whom)
+
+
+def _written(delivery: Delivery, sync: Sync) -> Iterator[Event]:
+    """Yield what became of a sync's write: what was mapped, and whether it is there."""
+    payload = delivery.payload
+    what = f"{sync.name}: {payload.get('match', '')} at {delivery.connection.name}"
+    title = f"{sync.name}: {'deletion passed on' if payload.get('deleted') else 'mapped and queued'}"
+    parts = [payload.get(name, {}) for name in ("values", "on_create", "if_empty")]
+    lines: tuple[Line, ...] = tuple(
+        (None, f"{path}: {_said(value)}") for part in parts for path, value in _flat(part)
+    )
+    yield Event(delivery.created_at, "queued", title, f"For {what}.", "blue", lines, pk=delivery.pk)
+    yield from _progress(delivery, None, what)
+
+
+def _progress(delivery: Delivery, alert: Alert | None, what: str) -> Iterator[Event]:
     if delivery.settled_at:
-        yield _settled(delivery, alert, whom, delivery.settled_at)
+        yield _settled(delivery, alert, what, delivery.settled_at)
     elif delivery.attempted_at:
         reason = f"{delivery.error} {delivery.remedy}".strip() or "Being sent now."
-        title = f"Message to {whom}: try {delivery.attempts}"
+        title = f"{what}: try {delivery.attempts}"
         yield Event(delivery.attempted_at, "tried", title, reason, "amber", pk=delivery.pk)
 
 
-def _settled(delivery: Delivery, alert: Alert | None, whom: str, at: datetime) -> Event:
+def _settled(delivery: Delivery, alert: Alert | None, what: str, at: datetime) -> Event:
     tries = "1 try" if delivery.attempts == 1 else f"{delivery.attempts} tries"
     if delivery.state == DeliveryState.DELIVERED:
         text = f"Delivered after {tries}"
         if alert is not None:
             passed = (at - alert.decision.trigger_at).total_seconds()
             text += f", {_seconds(passed)} after the event at the vendor"
-        return Event(at, "settled", f"Message to {whom} sent", f"{text}.", "green", pk=delivery.pk)
+        verb = "written" if delivery.sync_id else "sent"
+        return Event(at, "settled", f"{what} {verb}", f"{text}.", "green", pk=delivery.pk)
     text = " ".join(part for part in (delivery.error, delivery.remedy) if part)
     tone = "red" if delivery.state == DeliveryState.DEAD else "amber"
     facts = (("Code", delivery.error_code), ("Tries", str(delivery.attempts)))
-    title = f"Message to {whom}: {delivery.get_state_display().lower()}"
+    title = f"{what}: {delivery.get_state_display().lower()}"
     return Event(at, "settled", title, text, tone, facts=facts, pk=delivery.pk)
 
 

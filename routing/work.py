@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from routing import directory, reroute, router
 from syncs import incidents, queues
-from syncs.engine import poll, push
+from syncs.engine import parents, poll, push
 from syncs.models import Change, Connection, Delivery, HubSettings, Stream, SyncRun
 from syncs.models.changes import ChangeState
 from syncs.models.incidents import IncidentKind
-from syncs.schedules import ALERTS
+from syncs.schedules import ALERTS, SYNC
 
 logger = logging.getLogger(__name__)
 
@@ -45,15 +45,25 @@ def tick(
         for stream in Stream.objects.due(now).select_related("connection"):
             done = isolated(stream.key, partial(poll.run, stream, now, clock=clock), errors, now)
             report["polls"] += _summary(stream.key, done)
-        for stream in _streams_to_route():
-            done = isolated(stream.key, partial(router.run, stream, clock()), errors, now)
-            report["routes"] += _summary(stream.key, done)
+        report["routes"] += _route(errors, now, clock)
+        for stream in parents.waiting(clock()):
+            read = partial(parents.run, stream, clock(), clock=clock)
+            isolated(f"children:{stream.key}", read, errors, now)
+        report["routes"] += _route(errors, now, clock)
     report["expired"] = isolated("expire", lambda: push.expire(clock()), errors, now) or 0
     for connection in _connections_to_push(clock()):
         send = partial(push.run, connection, clock(), clock=clock, sleep=sleep)
         report["pushes"] += _summary(connection.key, isolated(connection.key, send, errors, now))
     report["rerouted"] = isolated("reroute", lambda: reroute.run(clock()), errors, now) or 0
     isolated("incidents", lambda: incidents.settle(clock()), errors, now)
+    return report
+
+
+def _route(errors: list[str], now: datetime, clock: Callable[[], datetime]) -> list[dict[str, Any]]:
+    report = []
+    for stream in _streams_to_route():
+        done = isolated(stream.key, partial(router.run, stream, clock()), errors, now)
+        report += _summary(stream.key, done)
     return report
 
 
@@ -64,6 +74,7 @@ def dispatch(now: datetime, woken: dict[str, datetime]) -> int:
     if HubSettings.get().enabled:
         due += [("routing.tasks.poll_and_route", stream.pk, ALERTS) for stream in Stream.objects.due(now)]
         due += [("routing.tasks.route", stream.pk, ALERTS) for stream in _streams_to_route()]
+        due += [("syncs.tasks.read_children", stream.pk, SYNC) for stream in parents.waiting(now)]
         due += [("syncs.tasks.push_connection", c.pk, queues.queue_for(c)) for c in _connections_to_push(now)]
     for function, pk, queue in due:
         name = f"{function}:{pk}"

@@ -1,4 +1,4 @@
-"""Verbs of deliveries: enqueue, claim, settle, postpone, expire, bury, requeue."""
+"""Verbs of deliveries: enqueue, claim, settle, postpone, expire, bury, supersede, requeue."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from syncs.models.deliveries import DeliveryState
 CANDIDATES = 4
 """Rows looked at for each row to claim: of one lane only the first may go."""
 MATCHED_AT_ONCE = 500
+SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,9 @@ class Draft:
     object_type: str = "message"
     operation: str = Operation.SEND
     priority: Priority = Priority.LIVE
+    sync_id: int | None = None
+    record_id: str = ""
+    version_at: datetime | None = None
 
 
 def enqueue(drafts: Sequence[Draft], now: datetime) -> list[Delivery]:
@@ -83,34 +87,32 @@ def claim(
     for pk, lane in rows[: limit * CANDIDATES]:
         if len(chosen) < limit:
             chosen.setdefault(lane, pk)
-    if chosen:
-        _take(list(chosen.values()), owner, now)
-    return list(
-        Delivery.objects.filter(lease_owner=owner, state=DeliveryState.SENDING).order_by(
-            "priority", "due_at", "id"
-        )
-    )
+    if not chosen:
+        return []
+    pks = list(chosen.values())
+    _take(pks, owner, now)
+    return list(_claimed(pks, owner).order_by("priority", "due_at", "id"))
 
 
-def delivered(delivery: Delivery, *, remote_id: str, now: datetime) -> bool:
-    """Settle: it is there. False: the lease ran out and another has it."""
+def delivered(deliveries: Sequence[Delivery], *, now: datetime, remote_id: str = "") -> int:
+    """Settle: they are there. Return how many were still ours; of the others the lease ran out."""
     return _settle(
-        delivery, state=DeliveryState.DELIVERED, remote_id=remote_id, settled_at=now, unanswered_at=None,
+        deliveries, state=DeliveryState.DELIVERED, remote_id=remote_id, settled_at=now, unanswered_at=None,
         error="", error_code="", remedy="",
     )  # fmt: skip
 
 
 def postpone(
-    delivery: Delivery,
+    deliveries: Sequence[Delivery],
     error: ConnectorError,
     *,
     until: datetime,
-    unanswered_at: datetime | None = None,
+    unanswered_at: datetime | F | None = None,
     counts: bool = True,
-) -> bool:
-    """Put a claimed delivery back. `counts` False: it was not its fault, the attempt is not counted."""
+) -> int:
+    """Put claimed ones back. `counts` False: it was not their fault, the attempt is not counted."""
     return _settle(
-        delivery, state=DeliveryState.WAITING, due_at=until, unanswered_at=unanswered_at,
+        deliveries, state=DeliveryState.WAITING, due_at=until, unanswered_at=unanswered_at,
         attempts=F("attempts") if counts else F("attempts") - 1,
         error=error.message, error_code=error.code, remedy=error.remedy,
     )  # fmt: skip
@@ -118,28 +120,44 @@ def postpone(
 
 def give_back(deliveries: Sequence[Delivery]) -> int:
     """Return to the queue, as they were, those claimed ones that were not tried; return how many those were."""
-    untried = 0
-    for delivery in deliveries:
-        untried += _settle(
-            delivery, state=DeliveryState.WAITING, attempts=F("attempts") - 1,
-            attempted_at=delivery.unanswered_at,
-        )  # fmt: skip
-    return untried
-
-
-def expire(delivery: Delivery, *, reason: str, now: datetime) -> bool:
-    """Settle: it is too late to be of use."""
     return _settle(
-        delivery, state=DeliveryState.EXPIRED, settled_at=now, error=reason, error_code="expired", remedy=""
+        deliveries, state=DeliveryState.WAITING, attempts=F("attempts") - 1, attempted_at=F("unanswered_at")
     )
 
 
-def bury(delivery: Delivery, error: ConnectorError, *, now: datetime) -> bool:
-    """Settle: a dead letter, which only a person can revive."""
+def expire(deliveries: Sequence[Delivery], *, reason: str, now: datetime) -> int:
+    """Settle: it is too late for them to be of use."""
     return _settle(
-        delivery, state=DeliveryState.DEAD, settled_at=now, unreachable=isinstance(error, RecipientError),
+        deliveries, state=DeliveryState.EXPIRED, settled_at=now, error=reason, error_code="expired", remedy=""
+    )
+
+
+def bury(deliveries: Sequence[Delivery], error: ConnectorError, *, now: datetime) -> int:
+    """Settle: dead letters, which only a person can revive."""
+    return _settle(
+        deliveries, state=DeliveryState.DEAD, settled_at=now, unreachable=isinstance(error, RecipientError),
         error=error.message, error_code=error.code, remedy=error.remedy,
     )  # fmt: skip
+
+
+def forgo(deliveries: Sequence[Delivery], *, code: str, reason: str, now: datetime) -> int:
+    """Settle claimed ones unsent: what they would write is there, or is not theirs to write any more."""
+    return _settle(
+        deliveries, state=DeliveryState.DISMISSED, settled_at=now, error=reason, error_code=code, remedy=""
+    )
+
+
+def supersede(pks: Sequence[int], *, reason: str, now: datetime) -> int:
+    """Give up waiting ones, for something newer takes their place; one that is being sent is left alone."""
+    given_up = 0
+    for start in range(0, len(pks), MATCHED_AT_ONCE):
+        waiting = Delivery.objects.filter(
+            pk__in=pks[start : start + MATCHED_AT_ONCE], state=DeliveryState.WAITING
+        )
+        given_up += waiting.update(
+            state=DeliveryState.DISMISSED, settled_at=now, error=reason, error_code=SUPERSEDED, remedy=""
+        )
+    return given_up
 
 
 def overdue(now: datetime) -> QuerySet[Delivery]:
@@ -193,6 +211,9 @@ def _row(draft: Draft, now: datetime) -> Delivery:
         dedup_key=draft.dedup_key,
         payload=draft.payload,
         priority=draft.priority,
+        sync_id=draft.sync_id,
+        record_id=draft.record_id,
+        version_at=draft.version_at,
         due_at=draft.due_at,
         expires_at=draft.expires_at,
         created_at=now,
@@ -228,10 +249,17 @@ def _mark(due: QuerySet[Delivery], owner: str, now: datetime) -> None:
     )
 
 
-def _settle(delivery: Delivery, **fields: Any) -> bool:
-    """Write the outcome, if the row is still ours; `fields` with expressions are not read back."""
-    return bool(
-        Delivery.objects.filter(
-            pk=delivery.pk, state=DeliveryState.SENDING, lease_owner=delivery.lease_owner
-        ).update(**fields)
+def _claimed(pks: Sequence[int], owner: str) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(pk__in=pks, state=DeliveryState.SENDING, lease_owner=owner)
+
+
+def _settle(deliveries: Sequence[Delivery], **fields: Any) -> int:
+    """Write the outcome into those rows that are still ours; `fields` with expressions are not read back."""
+    by_owner: dict[str, list[int]] = {}
+    for delivery in deliveries:
+        by_owner.setdefault(delivery.lease_owner, []).append(delivery.pk)
+    return sum(
+        _claimed(pks[start : start + MATCHED_AT_ONCE], owner).update(**fields)
+        for owner, pks in by_owner.items()
+        for start in range(0, len(pks), MATCHED_AT_ONCE)
     )

@@ -6,13 +6,17 @@ from django.conf import settings
 from django.utils import timezone
 
 from syncs import incidents, pruning, queues
-from syncs.engine import push
-from syncs.models import Connection, Heartbeat
+from syncs.engine import parents, push
+from syncs.models import Connection, Heartbeat, Stream
 from syncs.schedules import SYNC
 
 
 def push_connection(connection_id: int) -> None:
     push.run(Connection.objects.get(pk=connection_id), timezone.now())
+
+
+def read_children(stream_id: int) -> None:
+    parents.run(Stream.objects.select_related("connection").get(pk=stream_id), timezone.now())
 
 
 def beat(queue: str) -> None:

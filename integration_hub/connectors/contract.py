@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import ClassVar, Protocol, Self
 
@@ -112,6 +113,14 @@ class Source(Connector):
 
     @abstractmethod
     def count(self, object_type: str, where: Filter | None) -> int: ...
+
+    def deleted(self, object_type: str, since: datetime, until: datetime) -> list[tuple[str, datetime]]:
+        """Return (id, when) of records deleted since then, losers of merges included; some from before may come, too.
+
+        What was deleted in the last minutes before `until` may come only the next time. A vendor that does not tell
+        names none.
+        """
+        return []
 
 
 class Scannable(Source):

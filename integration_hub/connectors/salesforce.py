@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, ClassVar
 
 import requests
@@ -16,7 +16,7 @@ from integration_hub.connectors.filters import Condition, Filter, Operator
 from integration_hub.connectors.records import Check, Member, Page, ReadRequest, Record, Scan, ScanPage
 from integration_hub.connectors.salesforce_auth import PRODUCTION, SANDBOX, SETTINGS, Session
 from integration_hub.connectors.salesforce_errors import classify
-from integration_hub.connectors.salesforce_reading import Row, Span, read_span, to_record
+from integration_hub.connectors.salesforce_reading import Row, Span, instant, read_span, to_record
 from integration_hub.connectors.schema import FieldType, ObjectSchema
 from integration_hub.connectors.transport import Transport, read_json
 
@@ -25,6 +25,8 @@ BATCH = (200, 2000)
 FETCH_CHUNK = 2000
 QUERY_CHUNK = 200
 """Ids in one query: each costs 27 characters of an address that may have 16,384."""
+MARGIN = timedelta(minutes=2)
+DELETIONS_KEPT = timedelta(days=15) - timedelta(minutes=2)
 OLDEST_VERSION = 41.0
 """Older versions are no longer supported from Summer '27 on."""
 
@@ -110,6 +112,16 @@ class Salesforce(Scannable, People):
 
     def split(self, after_id: str, up_to_id: str, parts: int) -> list[str]:
         return salesforce_scanning.split(after_id, up_to_id, parts)
+
+    def deleted(self, object_type: str, since: datetime, until: datetime) -> list[tuple[str, datetime]]:
+        end = until.replace(second=0, microsecond=0)  # it cuts the seconds off, of both ends
+        start = max(min(since, end - MARGIN) - MARGIN, until - DELETIONS_KEPT)
+        answer = self._get(
+            f"/sobjects/{_object(object_type)}/deleted/",
+            params={"start": start.isoformat(timespec="seconds"), "end": end.isoformat(timespec="seconds")},
+            purpose=f"deleted {object_type}",
+        )
+        return [(row["id"], instant(row["deletedDate"])) for row in answer.get("deletedRecords") or ()]
 
     def check(self) -> Check:
         try:

@@ -13,7 +13,7 @@ from integration_hub.connectors.contract import Source
 from integration_hub.connectors.errors import AuthError, ConfigError, ConnectorError
 from integration_hub.connectors.records import Page, ReadRequest
 from syncs import changes, connect, holds, incidents, leases, streams
-from syncs.engine import runs, watermark
+from syncs.engine import deletions, runs, watermark
 from syncs.models import Stream, SyncRun
 from syncs.models.changes import ChangeOrigin
 from syncs.models.incidents import IncidentKind
@@ -70,6 +70,7 @@ def _read(stream: Stream, counts: runs.Counts, now: datetime, clock: Callable[[]
                 if clock() >= end:
                     resume_at = page.watermark
                     break
+            deletions.read(stream, source, counts, now)
         finally:
             counts.calls = connect.calls_made(connector)
     stream.resume_at = resume_at

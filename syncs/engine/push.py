@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from integration_hub.connectors.contract import Destination
@@ -18,8 +21,8 @@ from integration_hub.connectors.errors import (
     RejectedError,
     UnknownOutcomeError,
 )
-from integration_hub.connectors.records import Operation, Outcome, RecordResult, RecordWrite, WriteRequest
-from syncs import connect, holds, incidents, listeners, outbox
+from integration_hub.connectors.records import Operation, Outcome, RecordResult, WriteRequest
+from syncs import connect, holds, incidents, links, listeners, outbox, writes
 from syncs.engine import retry, runs
 from syncs.models import Connection, Delivery, HubSettings, SyncRun
 from syncs.models.incidents import IncidentKind
@@ -29,6 +32,7 @@ CLAIMED_AT_ONCE = 20
 EXPIRED_AT_ONCE = 1000
 RECALL_AFTER = timedelta(seconds=5)
 """A message that was sent may not be visible at once; only then is it looked for."""
+LEASE_LOST = "lease_lost"
 LATE = "It was not sent in time: it waited until after its maximum age."
 
 
@@ -126,9 +130,11 @@ class _Push:
         fresh = [one for one in batch if not self._is_late(one) and self._is_still_to_send(one)]
         if not fresh:
             return True
-        request = _request(fresh)
         try:
-            results = self.destination.write(request)
+            prepared = writes.prepare(fresh, self.destination)
+            self._forgo(prepared)
+            fresh = prepared.deliveries
+            results = self.destination.write(prepared.request) if fresh else []
         except RejectedError as error:
             self._refused(fresh, error)
         except ConnectorError as error:
@@ -136,9 +142,9 @@ class _Push:
             holds.failed(self.connection, error, self.clock())
             return False
         else:
-            self._answered()
-            for delivery, result in zip(fresh, results, strict=True):
-                self._settle(delivery, result)
+            if fresh:
+                self._answered()
+                self._settle(prepared, results)
         return True
 
     def _answered(self) -> None:
@@ -150,8 +156,7 @@ class _Push:
         now = self.clock()
         if delivery.unanswered_at or not delivery.expires_at or now < delivery.expires_at:
             return False
-        if outbox.expire(delivery, reason=LATE, now=now):
-            self._count("skipped", "expired")
+        if self._count(outbox.expire([delivery], reason=LATE, now=now), 1, "skipped", "expired"):
             _report_expired(delivery, 1, now)
         return True
 
@@ -160,7 +165,9 @@ class _Push:
         if not delivery.unanswered_at or Operation(delivery.operation) in self.destination.repeatable:
             return True
         try:
-            found = self.destination.recall(_request([delivery]))[0]
+            write = writes.plain_write(delivery)
+            asked = WriteRequest(delivery.object_type, Operation(delivery.operation), [write])
+            found = self.destination.recall(asked)[0]
         except ConnectorError as error:
             self._not_sent([delivery], error, unanswered_at=delivery.unanswered_at)
             holds.failed(self.connection, error, self.clock())
@@ -171,64 +178,108 @@ class _Push:
             )
             delivery.unanswered_at = None
             return not self._is_late(delivery)
-        self._settle(delivery, found)
+        self._settle(writes.Prepared([delivery], [write]), [found])
         return False
 
-    def _settle(self, delivery: Delivery, result: RecordResult) -> None:
-        if result.outcome == Outcome.FAILED and result.error is not None:
-            if isinstance(result.error, RejectedError):
-                self._bury(delivery, result.error)
+    def _forgo(self, prepared: writes.Prepared) -> None:
+        """Settle what need not be written any more, by the reason."""
+        now = self.clock()
+        for (code, reason), deliveries in prepared.forgone.items():
+            settled = outbox.forgo(deliveries, code=code, reason=reason, now=now)
+            is_there = code == writes.UNCHANGED.code
+            self._count(
+                settled, len(deliveries), "unchanged" if is_there else "skipped", "" if is_there else code
+            )
+            if code == writes.COLLAPSED:
+                links.note(writes.passed_over(one, reason, now) for one in deliveries)
+
+    def _settle(self, prepared: writes.Prepared, results: Sequence[RecordResult]) -> None:
+        """Settle each delivery by the answer for it, those with one outcome together, and their links with them."""
+        done: dict[str, list[Delivery]] = {}
+        refused: dict[tuple[str, str, str], tuple[ConnectorError, list[Delivery]]] = {}
+        unsent: dict[int, tuple[ConnectorError, list[Delivery]]] = {}
+        for delivery, result in zip(prepared.deliveries, results, strict=True):
+            error = result.error if result.outcome == Outcome.FAILED else None
+            if error is None:
+                # What a sync writes is found again by its match value: an id of its own for each costs a statement.
+                done.setdefault("" if delivery.sync_id else result.remote_id, []).append(delivery)
+            elif isinstance(error, RejectedError):
+                key = (error.code, error.message, error.remedy)
+                refused.setdefault(key, (error, []))[1].append(delivery)
             else:
-                self._not_sent([delivery], result.error)
-        elif outbox.delivered(delivery, remote_id=result.remote_id, now=self.clock()):
-            self._count("delivered")
+                unsent.setdefault(id(error), (error, []))[1].append(delivery)
+        now = self.clock()
+        for remote_id, deliveries in done.items():
+            with transaction.atomic():
+                settled = outbox.delivered(deliveries, remote_id=remote_id, now=now)
+                links.settle(prepared.entries(deliveries, now))
+            self._count(settled, len(deliveries), "delivered")
+        for error, deliveries in refused.values():
+            self._bury(deliveries, error)
+        for error, deliveries in unsent.values():
+            self._not_sent(deliveries, error)
 
     def _refused(self, batch: Sequence[Delivery], error: RejectedError) -> None:
         """A refused batch is split until the bad record stands alone."""
         if len(batch) == 1:
-            self._bury(batch[0], error)
+            self._bury(batch, error)
             return
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
             self._send(half)
 
-    def _bury(self, delivery: Delivery, error: ConnectorError) -> None:
+    def _bury(self, deliveries: Sequence[Delivery], error: ConnectorError) -> None:
         now = self.clock()
-        if not outbox.bury(delivery, error, now=now):
+        with transaction.atomic():
+            buried = outbox.bury(deliveries, error, now=now)
+            links.note(writes.refused(one, error, now) for one in deliveries if one.sync_id)
+        if not self._count(buried, len(deliveries), "dead", error.code):
             return
-        self._count("dead", error.code)
-        incidents.for_origin(
-            IncidentKind.DEAD_LETTERS, delivery, title=f"Dead letters of {delivery.origin}",
-            detail=error.message, remedy=error.remedy, count=1, now=now,
-        )  # fmt: skip
+        origins = Counter(delivery.origin for delivery in deliveries)
+        for delivery in _first_of_each_origin(deliveries):
+            incidents.for_origin(
+                IncidentKind.DEAD_LETTERS, delivery, title=f"Dead letters of {delivery.origin}",
+                detail=error.message, remedy=error.remedy, count=origins[delivery.origin], now=now,
+            )  # fmt: skip
 
     def _not_sent(
-        self, batch: Sequence[Delivery], error: ConnectorError, *, unanswered_at: datetime | None = None
+        self, batch: Sequence[Delivery], error: ConnectorError, *, unanswered_at: datetime | F | None = None
     ) -> None:
-        """Put back what did not go out; what may have gone out is marked, so that it is looked for first."""
+        """Put back what did not go out; what may have gone out is marked, so that it is looked for first.
+
+        Those that have been tried equally often come back together, as the batch they were.
+        """
         now = self.clock()
         blameless = isinstance(error, ConfigError | RateLimitError)
+        by_attempts: dict[int, list[Delivery]] = {}
         for delivery in batch:
-            if not blameless and retry.is_used_up(delivery.attempts):
-                self._bury(delivery, error)
+            by_attempts.setdefault(delivery.attempts, []).append(delivery)
+        for attempts, deliveries in by_attempts.items():
+            if not blameless and retry.is_used_up(attempts):
+                self._bury(deliveries, error)
                 continue
-            until = retry.next_try(delivery.attempts, now)
+            until = retry.next_try(attempts, now)
             if isinstance(error, UnknownOutcomeError):
-                unanswered_at = delivery.attempted_at
+                unanswered_at = F("attempted_at")
                 until = max(until, now + RECALL_AFTER)
             elif isinstance(error, RateLimitError):
                 until = now + timedelta(seconds=error.retry_after)
             elif blameless:
                 until = now
-            if outbox.postpone(
-                delivery, error, until=until, unanswered_at=unanswered_at, counts=not blameless
-            ):
-                self._count("waiting", error.code)
+            postponed = outbox.postpone(
+                deliveries, error, until=until, unanswered_at=unanswered_at, counts=not blameless
+            )
+            self._count(postponed, len(deliveries), "waiting", error.code)
 
-    def _count(self, outcome: str, reason: str = "") -> None:
-        setattr(self.counts, outcome, getattr(self.counts, outcome) + 1)
-        if reason:
-            self.counts.reasons[reason] += 1
+    def _count(self, settled: int, tried: int, outcome: str, reason: str = "") -> int:
+        """Count what was settled; the rest of what was tried is another's by now, for the lease ran out."""
+        setattr(self.counts, outcome, getattr(self.counts, outcome) + settled)
+        if reason and settled:
+            self.counts.reasons[reason] += settled
+        if settled < tried:
+            self.counts.skipped += tried - settled
+            self.counts.reasons[LEASE_LOST] += tried - settled
+        return settled
 
 
 def _may_not_send(connection: Connection, now: datetime) -> set[str] | None:
@@ -256,17 +307,6 @@ def _batches(claimed: Sequence[Delivery], size: int) -> list[list[Delivery]]:
     for delivery in claimed:
         groups.setdefault((delivery.object_type, delivery.operation), []).append(delivery)
     return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
-
-
-def _request(batch: Sequence[Delivery]) -> WriteRequest:
-    writes = [
-        RecordWrite(
-            ref=str(delivery.pk), values=delivery.payload,
-            attempted_at=delivery.unanswered_at or delivery.attempted_at,
-        )
-        for delivery in batch
-    ]  # fmt: skip
-    return WriteRequest(batch[0].object_type, Operation(batch[0].operation), writes)
 
 
 def _first_of_each_origin(deliveries: Sequence[Delivery]) -> list[Delivery]:

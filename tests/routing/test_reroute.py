@@ -50,7 +50,7 @@ def send_to_priya(stream, slack, error=GONE, **values):
     make_change(stream, owner_id="005P")
     router.run(stream, NOON)
     for delivery in outbox.claim(slack, limit=10, now=NOON):
-        outbox.bury(delivery, error, now=NOON)
+        outbox.bury([delivery], error, now=NOON)
     return rule
 
 
@@ -116,7 +116,7 @@ def test_several_unreachable_members_of_a_queue_make_one_fallback_message(stream
     router.run(stream, NOON)
     dead = outbox.claim(slack, limit=10, now=NOON)
     for delivery in dead:
-        outbox.bury(delivery, GONE, now=NOON)
+        outbox.bury([delivery], GONE, now=NOON)
 
     assert len(dead) == 2
     assert reroute.run(SOON) == 1
@@ -146,7 +146,7 @@ def test_a_fallback_that_fails_too_is_not_tried_again(stream, slack):
     send_to_priya(stream, slack)
     reroute.run(SOON)
     for delivery in outbox.claim(slack, limit=10, now=SOON):
-        outbox.bury(delivery, GONE, now=SOON)
+        outbox.bury([delivery], GONE, now=SOON)
 
     assert reroute.run(SOON) == 0
 

@@ -83,7 +83,7 @@ def test_of_one_lane_only_one_is_in_flight():
 
     assert claim(slack) == [first, other]
     assert claim(slack) == []
-    outbox.delivered(claim_of(first), remote_id="D1:1", now=NOON)
+    outbox.delivered([claim_of(first)], remote_id="D1:1", now=NOON)
     assert claim(slack) == [second]
 
 
@@ -118,8 +118,8 @@ def test_one_whose_worker_was_lost_comes_back_as_unanswered():
     assert again.pk == lost.pk
     assert again.attempts == 2
     assert again.unanswered_at == NOON
-    assert not outbox.delivered(lost, remote_id="D1:1", now=later), "the first holder's lease is over"
-    assert outbox.delivered(again, remote_id="D1:1", now=later)
+    assert not outbox.delivered([lost], remote_id="D1:1", now=later), "the first holder's lease is over"
+    assert outbox.delivered([again], remote_id="D1:1", now=later)
 
 
 def test_two_claimers_after_one_lane_are_told_apart_by_the_database():
@@ -141,7 +141,7 @@ def test_a_postponed_delivery_keeps_the_reason_and_counts_the_attempt():
     make_delivery(slack)
     [claimed] = claim(slack)
 
-    outbox.postpone(claimed, RetryableError("Slack is away"), until=NOON + timedelta(seconds=4))
+    outbox.postpone([claimed], RetryableError("Slack is away"), until=NOON + timedelta(seconds=4))
 
     claimed.refresh_from_db()
     assert (claimed.state, claimed.attempts, claimed.error) == ("waiting", 1, "Slack is away")
@@ -154,7 +154,7 @@ def test_an_attempt_that_was_nobodys_fault_is_not_counted():
     make_delivery(slack)
     [claimed] = claim(slack)
 
-    outbox.postpone(claimed, RetryableError("paused"), until=NOON, counts=False)
+    outbox.postpone([claimed], RetryableError("paused"), until=NOON, counts=False)
 
     claimed.refresh_from_db()
     assert claimed.attempts == 0
@@ -194,7 +194,7 @@ def test_requeue_leaves_what_is_not_dead_alone(state):
 def test_dismissing_gives_dead_letters_up_and_keeps_when_they_died():
     delivery = make_delivery()
     [claimed] = claim(delivery.connection)
-    outbox.bury(claimed, RejectedError("no such channel", remedy="Name another."), now=NOON)
+    outbox.bury([claimed], RejectedError("no such channel", remedy="Name another."), now=NOON)
 
     assert outbox.dismiss(Delivery.objects.all(), NOON + timedelta(hours=1)) == 1
 

@@ -1,0 +1,141 @@
+"""Verbs of record links: read, find who has a match value, settle what was written, note what was not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection as database
+
+from syncs.models import RecordLink
+from syncs.models.links import LinkState
+
+CHUNK = 1_000
+_COLUMNS = (
+    *("sync_id", "record_id", "match_value", "payload_hash", "version_at", "state", "reason"),
+    *("written_at", "run_id"),
+)
+
+
+class Link(NamedTuple):
+    """What is known of one record. `written_at` None: it is not there, at least not as this record."""
+
+    match_value: str
+    payload_hash: str
+    version_at: datetime
+    state: str
+    written_at: datetime | None
+
+    def is_same(self, match_value: str, payload_hash: str) -> bool:
+        """Say whether this payload stands there already."""
+        return (
+            self.state == LinkState.WRITTEN
+            and self.payload_hash == payload_hash
+            and self.match_value == match_value
+        )
+
+
+class Holder(NamedTuple):
+    """A record under a match value: it writes there (state written), or waits for its turn."""
+
+    sync_id: int
+    record_id: str
+    match_value: str
+    version_at: datetime
+    state: str
+
+
+class Entry(NamedTuple):
+    """A link as it is to be. `run_id` None leaves the backfill that is named there."""
+
+    sync_id: int
+    record_id: str
+    match_value: str
+    payload_hash: str
+    version_at: datetime
+    state: str
+    reason: str = ""
+    written_at: datetime | None = None
+    run_id: int | None = None
+
+
+def read(sync_id: int, record_ids: Collection[str]) -> dict[str, Link]:
+    """Return what is known of these records, by id."""
+    found: dict[str, Link] = {}
+    for ids in _chunks(record_ids):
+        rows = RecordLink.objects.filter(sync=sync_id, record_id__in=ids)
+        for record_id, *values in rows.values_list("record_id", *Link._fields):
+            found[record_id] = Link(*values)
+    return found
+
+
+def holders(sync_ids: Collection[int], match_values: Collection[str]) -> list[Holder]:
+    """Return the records of these syncs that have one of the match values and still exist in their source."""
+    found: list[Holder] = []
+    for values in _chunks(set(match_values) - {""}):
+        rows = RecordLink.objects.filter(sync__in=sync_ids, match_value__in=values)
+        living = rows.exclude(state=LinkState.REMOVED)
+        found += [Holder(*row) for row in living.values_list(*Holder._fields)]
+    return found
+
+
+def settle(entries: Iterable[Entry]) -> None:
+    """Store what stands there now. An older version never overwrites a newer one."""
+    _upsert(entries, _REPLACING)
+
+
+def note(entries: Iterable[Entry]) -> None:
+    """Store why nothing was written; what was written last, and under which match value, stays known."""
+    _upsert(entries, _KEEPING)
+
+
+_TABLE = f'"{RecordLink._meta.db_table}"'
+_RUN = f"run_id = COALESCE(excluded.run_id, {_TABLE}.run_id)"
+_VERDICT = f"version_at = excluded.version_at, state = excluded.state, reason = excluded.reason, {_RUN}"
+_REPLACING = (
+    f"{_VERDICT}, match_value = excluded.match_value, payload_hash = excluded.payload_hash, "
+    "written_at = excluded.written_at"
+)
+_KEEPING = (
+    f"{_VERDICT}, match_value = CASE WHEN {_TABLE}.written_at IS NULL "
+    f"THEN excluded.match_value ELSE {_TABLE}.match_value END"
+)
+
+
+def _upsert(entries: Iterable[Entry], update: str) -> None:
+    """Write in few statements and without a model object for each row: a backfill writes one for every record.
+
+    In the order of their keys, so that two processes never wait for each other.
+    """
+    by_key = {(entry.sync_id, entry.record_id): entry for entry in entries}
+    rows = [by_key[key] for key in sorted(by_key)]
+    adapted: dict[datetime | None, Any] = {}
+    adapt = database.ops.adapt_datetimefield_value
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        values: list[Any] = []
+        for row in part:
+            for moment in (row.version_at, row.written_at):
+                if moment not in adapted:
+                    adapted[moment] = adapt(moment)
+            values += (
+                row.sync_id, row.record_id, row.match_value[:254], row.payload_hash, adapted[row.version_at],
+                row.state, row.reason[:300], adapted[row.written_at], row.run_id,
+            )  # fmt: skip
+        with database.cursor() as cursor:
+            cursor.execute(_statement(len(part), update), values)
+
+
+def _statement(rows: int, update: str) -> str:
+    places = ", ".join([f"({', '.join(['%s'] * len(_COLUMNS))})"] * rows)
+    return (
+        f"INSERT INTO {_TABLE} ({', '.join(_COLUMNS)}) VALUES {places} "  # noqa: S608 - names of our own
+        f"ON CONFLICT (sync_id, record_id) DO UPDATE SET {update} "
+        f"WHERE excluded.version_at >= {_TABLE}.version_at"
+    )
+
+
+def _chunks(values: Collection[str]) -> Iterable[Sequence[str]]:
+    ordered = list(values)
+    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
