@@ -57,6 +57,12 @@ class LineForm(ModelForm):
             "expression": widgets.UnfoldAdminExpandableTextareaWidget(attrs={"rows": 1}),
         }
 
+        help_texts = {
+            "expression": "For Liquid: `value` is the source field, `record` all of it. "
+            "For Phone: the country of numbers without one, such as DE; empty: US.",
+            "default": "Used when the source is empty. Without it the destination keeps what it has.",
+        }
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["position"].required = False

@@ -29,7 +29,6 @@ class LineInline(HubInline):
     formset = LineFormSet
     verbose_name = "line"
     verbose_name_plural = "mapping"
-    autocomplete_fields = ("value_map",)
 
 
 @admin.register(Sync)
