@@ -231,11 +231,12 @@ class _Known:
         match = payload["match"]
         values = payload["values"]
         is_new = link is None or link.written_at is None
-        if is_new and payload.get("on_create") and not self._writers(delivery, match):
+        is_taken = bool(self._writers(delivery, match))
+        if is_new and payload.get("on_create") and not is_taken:
             values = merge(copy.deepcopy(values), payload["on_create"])
         former = payload.get("former", "") if link is None or is_new else link.match_value
-        if former == match or (former and self._writers(delivery, former)):
-            former = ""  # it is already there, or another record's by now
+        if former == match or is_taken or (former and self._writers(delivery, former)):
+            former = ""  # nothing can move to where another record is, nor away from what is another's by now
         return RecordWrite(
             ref=str(delivery.pk),
             values=values,
@@ -286,9 +287,9 @@ def _fill_what_is_empty(prepared: Prepared, destination: Destination) -> None:
     for number, (write, delivery) in enumerate(zip(prepared.writes, prepared.deliveries, strict=True)):
         if write.ref in keys:
             record = there.get(keys[write.ref])
-            missing = missing(delivery.payload["if_empty"], record.values if record else {})
+            absent = missing(delivery.payload["if_empty"], record.values if record else {})
             prepared.writes[number] = RecordWrite(
-                write.ref, merge(copy.deepcopy(dict(write.values)), missing), write.match, write.attempted_at,
+                write.ref, merge(copy.deepcopy(dict(write.values)), absent), write.match, write.attempted_at,
                 write.former,
             )  # fmt: skip
 
