@@ -48,7 +48,7 @@ class Delivery(models.Model):
 
     `dedup_key` makes enqueueing the same effect twice a no-op. `unanswered_at` is set while it is unknown whether
     the last try landed; such a delivery is recalled before it is sent again. A sync's delivery names its record and
-    that record's modification time, `version_at`; the shape of its payload is `syncs.writes.Payload`.
+    that record's modification time, `version_at`; the shape of its payload stands in `syncs.writes`.
     """
 
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="deliveries")
