@@ -1,0 +1,166 @@
+"""What a backfill has settled: links, counts and the reach of each partition, moved in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from integration_hub.connectors.errors import ConnectorError
+from syncs import links, writes
+from syncs.engine import backfill_links
+from syncs.engine.backfill_fates import Decided, PageMark, Row, Tally, refused, written
+from syncs.models import Backfill, Partition, SyncRun
+from syncs.models.links import LinkState
+
+
+class LostLeaseError(Exception):
+    """Another process has our partition: this one was thought dead, and must leave it alone."""
+
+
+@dataclass(slots=True)
+class Reach:
+    """The pages of a partition that are not settled yet, in their order."""
+
+    pages: deque[PageMark] = field(default_factory=deque)
+    ended: bool = False
+
+
+class Ledger:
+    """The books of one process. `owner` holds the leases of its partitions."""
+
+    def __init__(self, backfill: Backfill, owner: str, clock: Callable[[], datetime]) -> None:
+        self.backfill = backfill
+        self.sync = backfill.sync
+        self.run_id = backfill.run_id
+        self.owner = owner
+        self.clock = clock
+        self.reaches: dict[int, Reach] = {}
+        self.total = Tally()
+        self.calls: Callable[[], int] = lambda: 0
+        self._calls_stored = 0
+
+    def opened(self, page: PageMark) -> None:
+        self.reaches.setdefault(page.part_id, Reach()).pages.append(page)
+
+    def ended(self, part_id: int) -> None:
+        """Everything of the partition has been read."""
+        self.reaches.setdefault(part_id, Reach()).ended = True
+        with transaction.atomic():
+            self._advance(part_id)
+
+    def decided(self, found: Decided) -> None:
+        """Settle what needs no call."""
+        if not found.settled:
+            return
+        with transaction.atomic():
+            backfill_links.store(self.sync, self.run_id, found.fates, self.clock())
+            backfill_links.touch(self.sync, self.run_id, found.touched)
+            self._settled(found.settled, found.tally)
+
+    def answered(
+        self, sent: Sequence[Row], bad: Sequence[tuple[Row, ConnectorError]], begun: datetime
+    ) -> list[Row]:
+        """Settle what was sent; return what is in doubt, because a live delivery wrote there at the same time.
+
+        Which of two writes came last at the destination nobody knows, so these are to be read and sent again.
+        """
+        tally = Tally(dead=len(bad), reasons=Counter(error.code for _, error in bad))
+        fates = [written(row) for row in sent]
+        fates += [refused(row, error.message) for row, error in bad]
+        with transaction.atomic():
+            taken = backfill_links.store(self.sync, self.run_id, fates, self.clock())
+            doubtful = self._doubtful(sent, begun, all_taken=taken == len(fates))
+            if doubtful:
+                backfill_links.forget_payload(self.sync, sorted(doubtful))
+            fine = [row for row in sent if row.record_id not in doubtful]
+            self._outdo(fine)
+            tally.delivered = len(fine)
+            self._settled([*fine, *(row for row, _ in bad)], tally)
+        return [row for row in sent if row.record_id in doubtful]
+
+    def renew(self) -> None:
+        """Hold the leases longer; a process that lost one has no say in the others either."""
+        until = self.clock() + timedelta(seconds=settings.LEASE_SECONDS)
+        Partition.objects.filter(backfill=self.backfill, lease_owner=self.owner).update(lease_until=until)
+
+    def release(self) -> None:
+        Partition.objects.filter(backfill=self.backfill, lease_owner=self.owner).update(
+            lease_owner="", lease_until=None
+        )
+
+    def note_calls(self) -> None:
+        with transaction.atomic():
+            self._count(Tally())
+
+    def _doubtful(self, sent: Sequence[Row], begun: datetime, *, all_taken: bool) -> set[str]:
+        racing = backfill_links.live(self.sync, since=begun)
+        if all_taken and not racing.lanes:
+            return set()
+        found = set() if all_taken else backfill_links.newer(self.sync, sent)
+        lanes = {writes.lane(self.sync, row.mapped.match_value): row.record_id for row in sent}
+        found |= {record_id for lane, record_id in lanes.items() if lane in racing.lanes}
+        return found | {row.record_id for row in sent if row.record_id in racing.records}
+
+    def _outdo(self, rows: Iterable[Row]) -> None:
+        """Tell the records that wrote there before whom they follow now."""
+        entries = [
+            writes.outdone_entry(
+                links.Holder(rival.sync_id, rival.record_id, row.mapped.match_value, rival.version_at,
+                             LinkState.WRITTEN),
+                f"{self.sync.name} {row.record_id}",
+                self.sync.match_path,
+            )
+            for row in rows
+            if row.outdone
+            for rival in row.outdone
+        ]  # fmt: skip
+        if entries:
+            links.note(entries)
+
+    def _settled(self, rows: Sequence[Row], tally: Tally) -> None:
+        parts = set()
+        for row in rows:
+            row.page.left -= 1
+            if not row.page.left:
+                parts.add(row.page.part_id)
+        for part_id in sorted(parts):
+            self._advance(part_id)
+        self._count(tally)
+
+    def _advance(self, part_id: int) -> None:
+        """Move the partition behind the last page up to which everything is settled."""
+        reach, last_id = self.reaches[part_id], ""
+        while reach.pages and not reach.pages[0].left:
+            last_id = reach.pages.popleft().last_id
+        done = reach.ended and not reach.pages
+        if not last_id and not done:
+            return
+        changes: dict[str, object] = {"after": last_id} if last_id else {}
+        if done:
+            changes["done"] = True
+        moved = Partition.objects.filter(pk=part_id, lease_owner=self.owner).update(**changes)
+        if not moved:
+            raise LostLeaseError
+
+    def _count(self, tally: Tally) -> None:
+        """Add to the run's counts; last in the transaction, because all processes wait for this row."""
+        calls = self.calls()
+        run = SyncRun.objects.select_for_update().get(pk=self.run_id)
+        run.read += tally.read
+        run.delivered += tally.delivered
+        run.unchanged += tally.unchanged
+        run.skipped += tally.skipped
+        run.dead += tally.dead
+        run.calls += calls - self._calls_stored
+        run.reasons = dict(Counter(run.reasons) + tally.reasons)
+        run.save(update_fields=["read", "delivered", "unchanged", "skipped", "dead", "calls", "reasons"])
+        self._calls_stored = calls
+        self.total.delivered += tally.delivered
+        self.total.unchanged += tally.unchanged
+        self.total.skipped += tally.skipped
+        self.total.dead += tally.dead
