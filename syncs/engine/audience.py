@@ -169,9 +169,9 @@ class _Deciding:
                 self.holders.setdefault(holder.match_value, []).append(holder)
         self.coming: dict[str, list[Open]] = {}
         lanes = [writes.lane(self.sync, value) for value in values]
-        others = self._open(connection=self.sync.destination_id, lane__in=lanes, sync__in=self.target.family)
+        others = self._open(connection=self.sync.destination_id, lane__in=lanes)
         for one in others:
-            if (one.sync_id, one.record_id) not in inside:
+            if one.sync_id in self.target.family and (one.sync_id, one.record_id) not in inside:
                 self.coming.setdefault(one.match, []).append(one)
 
     def _collapse(self, cases: Sequence[Case]) -> None:

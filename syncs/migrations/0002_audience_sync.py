@@ -178,15 +178,28 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='delivery',
             name='sync',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='syncs.sync'),
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='syncs.sync'),
         ),
         migrations.AddField(
             model_name='delivery',
             name='version_at',
             field=models.DateTimeField(null=True),
         ),
+        migrations.AlterField(
+            model_name='delivery',
+            name='connection',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='syncs.connection'),
+        ),
+        migrations.RemoveIndex(
+            model_name='delivery',
+            name='delivery_due',
+        ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('settled_at', None)), fields=['sync', 'record_id'], name='delivery_open_of_record'),
+            index=models.Index(condition=models.Q(('settled_at', None)), fields=['connection', 'priority', 'due_at'], name='delivery_due'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(fields=['sync', 'record_id'], name='delivery_by_record'),
         ),
     ]
