@@ -152,6 +152,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 HTTPS: bool = env.bool("HTTPS", default=PUBLIC_URL.startswith("https://"))
 SECURE_SSL_REDIRECT = HTTPS
