@@ -39,7 +39,7 @@ def serving(port: int, log: Path) -> Iterator[str]:
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PUBLIC_URL": address},
+            env={**os.environ, **_settings(address)},
             start_new_session=True,
         )
         try:
@@ -47,6 +47,11 @@ def serving(port: int, log: Path) -> Iterator[str]:
             yield address
         finally:
             _stop(child)
+
+
+def _settings(address: str) -> dict[str, str]:
+    """Return what the pages need on this machine, whatever an .env says for the real installation."""
+    return {"DEBUG": "true", "PUBLIC_URL": address, "HTTPS": "false", "ALLOWED_HOSTS": HOST, "REDIS_URL": ""}
 
 
 def _refuse_taken(port: int) -> None:
