@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from integration_hub.admin import LogModelAdmin
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel
-from integration_hub.console.filters import period
+from integration_hub.console.filters import AmongNewest, WaitingFilter, period
 from syncs.models import Change
 
 
@@ -21,7 +21,7 @@ from syncs.models import Change
 class ChangeAdmin(LogModelAdmin):
     list_display = ("title_or_id", "stream", "modified", "captured", "marked_state", "timeline")
     list_display_links = ("title_or_id",)
-    list_filter = (period("captured_at", "captured"), "stream", "state", "origin")
+    list_filter = (period("captured_at", "captured"), "stream", WaitingFilter, ("origin", AmongNewest))
     list_select_related = ("stream__connection",)
     search_fields = ("record_id__exact", "email__exact", "title_key__startswith")
     search_help_text = "Record id, e-mail, or the beginning of the name."

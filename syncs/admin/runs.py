@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from integration_hub.admin import LogModelAdmin
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel
-from integration_hub.console.filters import period
+from integration_hub.console.filters import AmongNewest, period
 from syncs.models import CalloutLog, SyncRun
 from syncs.models.runs import RunState
 
@@ -19,7 +19,7 @@ from syncs.models.runs import RunState
 @admin.register(SyncRun)
 class SyncRunAdmin(LogModelAdmin):
     list_display = ("started", "kind", "of", "marked_state", "counts", "calls", "took", "error")
-    list_filter = (period("started_at", "started"), "kind", "state", "connection")
+    list_filter = (period("started_at", "started"), "kind", ("state", AmongNewest), "connection")
     list_select_related = ("stream__connection", "connection")
     fields = ("kind", "of", "marked_state", "started", "took", "counts", "shown_reasons", "calls", "error")
     readonly_fields = ("of", "marked_state", "started", "took", "counts", "shown_reasons")
