@@ -23,7 +23,6 @@ LOG_LINES = 15
 @contextmanager
 def serving(port: int, log: Path) -> Iterator[str]:
     """Serve the pages while the context lasts; give their address. CommandError: it cannot."""
-    _refuse_taken(port)
     address = f"http://{HOST}:{port}"
     command = [
         sys.executable,
@@ -54,7 +53,8 @@ def _settings(address: str) -> dict[str, str]:
     return {"DEBUG": "true", "PUBLIC_URL": address, "HTTPS": "false", "ALLOWED_HOSTS": HOST, "REDIS_URL": ""}
 
 
-def _refuse_taken(port: int) -> None:
+def refuse_taken(port: int) -> None:
+    """Raise if somebody else has the port: better before anything is prepared than after."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
