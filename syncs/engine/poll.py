@@ -10,14 +10,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from integration_hub.connectors.contract import Source
-from integration_hub.connectors.errors import AuthError, ConfigError, ConnectorError
+from integration_hub.connectors.errors import AuthError, ConfigError, ConnectorError, RejectedError
 from integration_hub.connectors.records import Page, ReadRequest
 from syncs import changes, connect, holds, incidents, leases, streams
 from syncs.engine import runs, watermark
-from syncs.models import Stream, SyncRun
+from syncs.models import Priority, Stream, SyncRun
 from syncs.models.changes import ChangeOrigin
 from syncs.models.incidents import IncidentKind
 from syncs.models.runs import RunKind
+
+_REFUSED = frozenset({400, 404, 414, 431})
+_NEVER_ASKED = frozenset({"object_type", "query", "not_a_source", "answer_too_large"})
+"""Codes of what fails on our side, for what this stream asks: the connection works."""
 
 
 def run(stream: Stream, now: datetime, *, clock: Callable[[], datetime] = timezone.now) -> SyncRun | None:
@@ -42,7 +46,10 @@ def run(stream: Stream, now: datetime, *, clock: Callable[[], datetime] = timezo
 
 
 def baseline(stream: Stream, now: datetime) -> SyncRun | None:
-    """Learn the current values of all records, as what later changes are compared with; decides nothing."""
+    """Learn the current values of all records, as what later changes are compared with; decides nothing.
+
+    It ends where the next poll begins: what it stored from there on would be known already, and be no news.
+    """
     with (
         leases.held(f"baseline:{stream.pk}", 3600, now) as lease,
         runs.recording(RunKind.BASELINE, now=now, stream=stream) as counts,
@@ -50,10 +57,11 @@ def baseline(stream: Stream, now: datetime) -> SyncRun | None:
         if lease is None:
             counts.error = "Another baseline of this stream is running."
             return counts.run
-        with connect.opened(stream.connection) as connector:
+        until = _since(stream, stream.started_at or now - timedelta(seconds=stream.overlap_seconds))
+        with connect.opened(stream.connection, priority=Priority.BACKFILL) as connector:
             source = streams.as_source(connector, stream)
             fields = streams.fields_to_read(stream, streams.schema_of(stream, now, source), source)
-            for page in source.read(ReadRequest(stream.object_type, fields, until=now)):
+            for page in source.read(ReadRequest(stream.object_type, fields, until=until)):
                 _store(stream, page, ChangeOrigin.BASELINE, counts, now)
         Stream.objects.filter(pk=stream.pk).update(baseline_at=now)
         return counts.run
@@ -82,12 +90,7 @@ def _read(stream: Stream, counts: runs.Counts, now: datetime, clock: Callable[[]
 
 def _pages(stream: Stream, source: Source, now: datetime) -> Iterator[Page]:
     """Yield the pages; a read refused for a field that is gone meanwhile is repeated once without it."""
-    since = watermark.next_since(
-        stream.watermark,
-        start=stream.started_at or _begin(stream, now),
-        overlap=timedelta(seconds=stream.overlap_seconds),
-        resume_at=stream.resume_at,
-    )
+    since = _since(stream, stream.started_at or _begin(stream, now))
     fields = streams.fields_to_read(stream, streams.schema_of(stream, now, source), source)
     try:
         yield from source.read(ReadRequest(stream.object_type, fields, since=since))
@@ -97,6 +100,15 @@ def _pages(stream: Stream, source: Source, now: datetime) -> Iterator[Page]:
         if remaining == fields:
             raise
         yield from source.read(ReadRequest(stream.object_type, remaining, since=since))
+
+
+def _since(stream: Stream, start: datetime) -> datetime:
+    return watermark.next_since(
+        stream.watermark,
+        start=start,
+        overlap=timedelta(seconds=stream.overlap_seconds),
+        resume_at=stream.resume_at,
+    )
 
 
 def _failed(stream: Stream, error: ConnectorError, now: datetime) -> None:
@@ -116,8 +128,10 @@ def _failed(stream: Stream, error: ConnectorError, now: datetime) -> None:
 
 
 def _is_about_the_request(error: ConnectorError) -> bool:
+    if isinstance(error, RejectedError):
+        return True
     refused = isinstance(error, ConfigError) and not isinstance(error, AuthError)
-    return refused and error.status in (400, 404)
+    return refused and (error.status in _REFUSED or error.code in _NEVER_ASKED)
 
 
 def _store(stream: Stream, page: Page, origin: ChangeOrigin, counts: runs.Counts, now: datetime) -> None:

@@ -157,7 +157,10 @@ class TestPush:
 
 
 class TestBaseline:
-    def test_it_learns_what_is_there_and_decides_nothing(self, leads):
+    def test_it_learns_what_is_there_and_decides_nothing(self, leads, simulator):
+        long_ago = timezone.now() - timedelta(days=30)
+        simulator.salesforce.add("Lead", LastName="Old", Company="Acme", created_at=long_ago)
+
         printed = run("baseline", "leads")
 
         assert printed == "leads: OK: 1 read, 1 waiting\n"
