@@ -1,5 +1,7 @@
 """Streams: chosen from what the vendor has, polled and learned by a button."""
 
+from datetime import timedelta
+
 from django.urls import reverse
 
 from syncs.models import Change, Stream
