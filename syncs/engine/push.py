@@ -98,7 +98,7 @@ class _Push:
                 lane_interval=self.destination.lane_interval,
                 without=allowed,
             )
-            if not self._send_all(claimed):
+            if not self._send_all(claimed, end):
                 return
             if not claimed:
                 if (
@@ -112,11 +112,14 @@ class _Push:
             now = self.clock()
             allowed = _may_not_send(self.connection, now)
 
-    def _send_all(self, claimed: Sequence[Delivery]) -> bool:
-        """Send what was claimed. False: the connection failed, and what was not tried is back in the queue."""
+    def _send_all(self, claimed: Sequence[Delivery], end: datetime) -> bool:
+        """Send what was claimed. False: the connection failed or time is up; what was not tried is given back.
+
+        With a slow vendor the claimed ones together could outlast their lease, and another would send them, too.
+        """
         self.counts.read += len(claimed)
         for batch in _batches(claimed, self.destination.batch_size):
-            if not self._send(batch):
+            if self.clock() >= end or not self._send(batch):
                 self.counts.waiting += outbox.give_back(claimed)
                 return False
         return True
