@@ -70,6 +70,7 @@ def claim(
     `without` are origins that are switched off. A lane that had a delivery within `lane_interval` seconds waits.
     """
     owner = uuid.uuid4().hex
+    _recover(connection, now)
     candidates = Delivery.objects.due(now).filter(connection=connection).exclude(origin__in=without)
     busy = Delivery.objects.filter(connection=connection, state=DeliveryState.SENDING, lease_until__gte=now)
     taken: set[str] = set(busy.values_list("lane", flat=True))
@@ -214,11 +215,17 @@ def _take(pks: Sequence[int], owner: str, now: datetime) -> None:
                 continue  # its lane is in flight elsewhere
 
 
-def _mark(due: QuerySet[Delivery], owner: str, now: datetime) -> None:
-    # A row still marked as sending lost its worker in the middle: whether that try landed is unknown.
-    due.filter(state=DeliveryState.SENDING).update(
+def _recover(connection: Connection, now: datetime) -> None:
+    """Put back those whose worker was lost in the middle of sending: whether that try landed is unknown.
+
+    All of them, before any is chosen: one left as it is would keep its lane from others that are due before it.
+    """
+    Delivery.objects.filter(connection=connection, state=DeliveryState.SENDING, lease_until__lt=now).update(
         state=DeliveryState.WAITING, due_at=now, unanswered_at=F("attempted_at")
     )
+
+
+def _mark(due: QuerySet[Delivery], owner: str, now: datetime) -> None:
     due.filter(state=DeliveryState.WAITING).update(
         state=DeliveryState.SENDING,
         lease_owner=owner,
