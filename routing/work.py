@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from django.db import Error, InterfaceError, OperationalError, close_old_connections
+from django.db import connection as database
 from django.utils import timezone
 
 from routing import directory, reroute, router
@@ -75,12 +77,26 @@ def dispatch(now: datetime, woken: dict[str, datetime]) -> int:
 
 
 def isolated(name: str, function: Callable[[], T], errors: list[str], now: datetime) -> T | None:
-    """Call `function`; an unexpected error is logged and becomes an incident, and its neighbours go on."""
+    """Call `function`; an unexpected error is logged and becomes an incident, and its neighbours go on.
+
+    While the database is away there is only the log; a connection that was cut is made anew.
+    """
     try:
         result = function()
-    except Exception:
+        incidents.close(f"internal:{name}", now)
+    except Exception as error:
         logger.exception("step failed", extra={"step": name})
         errors.append(name)
+        is_away = isinstance(error, OperationalError | InterfaceError) and not database.is_usable()
+        close_old_connections()
+        if not is_away:
+            _report_internal(name, now)
+        return None
+    return result
+
+
+def _report_internal(name: str, now: datetime) -> None:
+    try:
         incidents.raise_incident(
             f"internal:{name}",
             kind=IncidentKind.INTERNAL,
@@ -89,9 +105,8 @@ def isolated(name: str, function: Callable[[], T], errors: list[str], now: datet
             remedy="Nothing is lost: it is tried again. Report it if it lasts.",
             now=now,
         )
-        return None
-    incidents.close(f"internal:{name}", now)
-    return result
+    except Error:
+        logger.exception("incident not stored", extra={"step": name})
 
 
 def push_after(stream_run: SyncRun | None, now: datetime) -> None:

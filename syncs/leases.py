@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from django.db import Error, close_old_connections
 from django.db.models import F
 
 from syncs.models import Lease
@@ -29,6 +30,9 @@ def held(name: str, seconds: float, now: datetime) -> Iterator[Lease | None]:
         return
     try:
         yield Lease.objects.get(name=name)
+    except Error:
+        close_old_connections()  # a connection that was cut must not keep the lease, which blocks everybody
+        raise
     finally:
         Lease.objects.filter(name=name, owner=owner).update(until=now)
 
