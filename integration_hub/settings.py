@@ -100,11 +100,12 @@ REDIS_URL: str = env.str("REDIS_URL", default="")
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
-# Three numbers in one order: a task ends (timeout) before its lease does, and its lease before the broker
-# would hand it out again (retry). integration_hub.checks refuses to start otherwise.
-TASK_SECONDS = 30
+# Four numbers in one order: a task stops taking work, ends (timeout) before its lease does, and its lease before
+# the broker would hand it out again (retry). integration_hub.checks refuses to start otherwise.
+TASK_SECONDS: int = env.int("HUB_TASK_SECONDS", default=30)
 """How long a task goes on taking new work."""
-LEASE_SECONDS = 90
+LEASE_SECONDS: int = env.int("HUB_LEASE_SECONDS", default=90)
+"""After so long the work of a worker that was lost is taken up by another."""
 ON_SQLITE: bool = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 ALERT_WORKERS: int = env.int("ALERT_WORKERS", default=2 if ON_SQLITE else 4)
 SYNC_WORKERS: int = env.int("SYNC_WORKERS", default=1 if ON_SQLITE else 4)
@@ -113,8 +114,8 @@ Q_CLUSTER: dict[str, Any] = {
     "ALT_CLUSTERS": {"alerts": {"workers": ALERT_WORKERS, "queue_limit": ALERT_WORKERS}},
     "workers": SYNC_WORKERS,
     "queue_limit": SYNC_WORKERS,
-    "timeout": 60,
-    "retry": 120,
+    "timeout": env.int("HUB_TASK_TIMEOUT", default=60),
+    "retry": env.int("HUB_TASK_RETRY", default=120),
     "max_attempts": 1,
     "ack_failures": True,
     "catch_up": False,
