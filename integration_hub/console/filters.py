@@ -81,4 +81,6 @@ class OpenFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
         if self.value() == "all":
             return queryset
-        return queryset.filter(closed_at__isnull=self.value() != "closed")
+        if self.value() == "closed":
+            return queryset.filter(closed_at__isnull=False)
+        return queryset.filter(pk__in=queryset.model._base_manager.filter(closed_at=None).values("pk"))
