@@ -19,13 +19,18 @@ _TOKEN_FIELD = re.compile(
     r"(?i)(\"?(?:access_token|refresh_token|client_secret|assertion|password)\"?\s*[:=]\s*\"?)[^\s\"&,}]+"
 )
 _QUERY = re.compile(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return `text` without secrets (plain, quoted or base64), credentials, queries of addresses, e-mails."""
+    """Return `text` without secrets (plain, quoted or base64), credentials, queries of addresses, e-mails.
+
+    Also without control characters: a proxy may answer with anything, and PostgreSQL keeps no NUL.
+    """
+    text = _CONTROL.sub("", text)
     for secret in sorted(secrets, key=len, reverse=True):  # one secret may be part of another
-        for form in _forms(secret):
+        for form in _forms(_CONTROL.sub("", secret)):
             text = text.replace(form, MASK)
     text = _QUERY.sub(r"\1", text)
     text = _TOKEN_FIELD.sub(rf"\1{MASK}", text)

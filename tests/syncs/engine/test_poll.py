@@ -268,3 +268,13 @@ def test_a_request_that_is_refused_is_an_incident_of_the_stream(world, monkeypat
     assert Incident.objects.get().kind == "stream"
     world.stream.connection.refresh_from_db()
     assert (world.stream.connection.held_at, world.stream.connection.failing_since) == (None, None)
+
+
+def test_a_character_that_postgres_cannot_keep_stops_nobody(world):
+    odd, other = world.add("Le\x00e"), world.add("Other")
+
+    run = world.poll()
+
+    assert run.state == RunState.OK
+    assert captured() == {odd, other}
+    assert Change.objects.get(record_id=odd).values["Name"] == "Lee"
