@@ -70,7 +70,7 @@ def hub(transactional_db, simulator, monkeypatch):
 
 @pytest.fixture
 def played(hub, simulator):
-    """The demo's world after its last scene, an hour of the real clock long forgotten: time runs again."""
+    """The demo's world after its last scene; its clock is right again."""
     hub.sleep = lambda seconds: simulator.set_clock(simulator.clock() + timedelta(seconds=seconds))
     assert hub.play(60)
     simulator.set_clock(None)
