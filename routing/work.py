@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from routing import directory, reroute, router
 from syncs import incidents, queues
-from syncs.engine import poll, push
+from syncs.engine import poll, push, runs
 from syncs.models import Change, Connection, Delivery, HubSettings, Stream, SyncRun
 from syncs.models.changes import ChangeState
 from syncs.models.incidents import IncidentKind
@@ -56,6 +56,7 @@ def tick(
         report["pushes"] += _summary(connection.key, isolated(connection.key, send, errors, now))
     report["rerouted"] = isolated("reroute", lambda: reroute.run(clock()), errors, now) or 0
     isolated("incidents", lambda: incidents.settle(clock()), errors, now)
+    isolated("lost runs", lambda: runs.close_lost(clock()), errors, now)
     return report
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from syncs import incidents, pruning, queues
-from syncs.engine import push
+from syncs.engine import push, runs
 from syncs.models import Connection, Heartbeat
 from syncs.schedules import SYNC
 
@@ -22,6 +22,7 @@ def beat(queue: str) -> None:
 
 def settle_incidents() -> None:
     incidents.settle(timezone.now())
+    runs.close_lost(timezone.now())
 
 
 def prune() -> None:

@@ -51,6 +51,7 @@ def environment(url, **more):
         "DATABASE_URL": url,
         "SECRET_KEY": settings.SECRET_KEY,
         "HUB_SECRET_KEYS": ",".join(settings.HUB_SECRET_KEYS),
+        "ENV_FILE": os.devnull,
         "REDIS_URL": "",
         "DEBUG": "false",
         "LOG_LEVEL": "INFO",

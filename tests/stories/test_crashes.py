@@ -110,6 +110,21 @@ def test_killed_after_any_statement(company, step):
     assert not Incident.objects.exists()
 
 
+@pytest.mark.parametrize(("minutes", "state"), [(5, RunState.RUNNING), (15, RunState.FAILED)])
+def test_a_run_whose_process_was_killed_does_not_run_for_ever(company, minutes, state):
+    add_leads(company)
+    with killed_after(12) as killed:
+        poll_once(company)
+    [unfinished] = SyncRun.objects.filter(state=RunState.RUNNING)
+
+    company.wait(minutes * 60)
+    company.tick()
+
+    assert killed
+    unfinished.refresh_from_db()
+    assert unfinished.state == state
+
+
 def assert_once(company, leads):
     """Each lead is stored, decided and told once, and none is in between."""
     sent = Counter(message.text for message in company.slack.messages)
