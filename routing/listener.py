@@ -24,3 +24,8 @@ class RuleListener:
 
     def switched_off(self) -> set[str]:
         return {rule.origin for rule in Rule.objects.filter(enabled=False).only("key")}
+
+    def name(self, origin: str) -> str:
+        key = origin.removeprefix("rule:")
+        known = Rule.objects.filter(key=key).values_list("name", flat=True).first() if key != origin else None
+        return f"the rule “{known}”" if known else ""

@@ -14,12 +14,12 @@ from django.db import connection as database
 from django.utils import timezone
 
 from routing import directory, reroute, router
-from syncs import incidents, queues
+from syncs import heartbeats, incidents, queues
 from syncs.engine import poll, push, runs
 from syncs.models import Change, Connection, Delivery, HubSettings, Stream, SyncRun
 from syncs.models.changes import ChangeState
 from syncs.models.incidents import IncidentKind
-from syncs.schedules import ALERTS
+from syncs.schedules import ALERTS, QUEUES
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,8 @@ def tick(
     report["rerouted"] = isolated("reroute", lambda: reroute.run(clock()), errors, now) or 0
     isolated("incidents", lambda: incidents.settle(clock()), errors, now)
     isolated("lost runs", lambda: runs.close_lost(clock()), errors, now)
+    for queue in QUEUES:  # this process has just done the work of both
+        heartbeats.beat(queue, clock())
     return report
 
 

@@ -72,13 +72,22 @@ def settle(now: datetime) -> None:
 
 
 def for_origin(
-    kind: IncidentKind, delivery: Delivery, *, title: str, detail: str, remedy: str, count: int, now: datetime
+    kind: IncidentKind,
+    delivery: Delivery,
+    *,
+    title: str,
+    detail: str,
+    remedy: str,
+    count: int,
+    now: datetime,
+    may_be_delay: bool = True,
 ) -> None:
     """Raise an incident about one rule's deliveries, or count it to its connection's, if that is the cause.
 
-    What an outage delayed may fail some minutes after its end: that is no new problem.
+    What an outage delayed may fail some minutes after its end: that is no new problem. What the vendor refused
+    (`may_be_delay` False) has nothing to do with it.
     """
-    cause = (
+    cause = may_be_delay and (
         Incident.objects.filter(
             Q(closed_at=None) | Q(closed_at__gt=now - QUIET),
             connection=delivery.connection_id,

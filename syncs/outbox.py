@@ -10,10 +10,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import Case, F, QuerySet, TextField, Value, When
+from django.db.models.functions import Coalesce, Concat
 
-from integration_hub.connectors.errors import ConnectorError, RecipientError
+from integration_hub.connectors.errors import (
+    ConnectorError,
+    RecipientError,
+    RejectedError,
+    UnknownOutcomeError,
+)
 from integration_hub.connectors.records import Operation
 from syncs.models import Connection, Delivery, Priority
 from syncs.models.deliveries import DeliveryState
@@ -42,18 +47,20 @@ class Draft:
 
 def enqueue(drafts: Sequence[Draft], now: datetime) -> list[Delivery]:
     """Store the drafts and return those that were new; one whose dedup key is known is left out."""
-    by_key = {draft.dedup_key: draft for draft in reversed(drafts)}
+    by_key: dict[str, Draft] = {}
+    for draft in drafts:
+        by_key.setdefault(draft.dedup_key, draft)
     keys = list(by_key)
     known: set[str] = set()
     for start in range(0, len(keys), MATCHED_AT_ONCE):
         known.update(_stored_keys(keys[start : start + MATCHED_AT_ONCE]))
-    fresh = [key for key in reversed(keys) if key not in known]
+    fresh = [key for key in keys if key not in known]
     rows = [_row(by_key[key], now) for key in fresh]
     Delivery.objects.bulk_create(rows, ignore_conflicts=True, batch_size=MATCHED_AT_ONCE)
     # ignore_conflicts returns no ids, and another process may have been first with a key: read back what is ours.
     stored: list[Delivery] = []
     for start in range(0, len(fresh), MATCHED_AT_ONCE):
-        stored += Delivery.objects.filter(dedup_key__in=fresh[start : start + MATCHED_AT_ONCE])
+        stored += Delivery.objects.filter(dedup_key__in=fresh[start : start + MATCHED_AT_ONCE]).order_by("pk")
     return stored
 
 
@@ -131,15 +138,28 @@ def give_back(deliveries: Sequence[Delivery]) -> int:
 def expire(delivery: Delivery, *, reason: str, now: datetime) -> bool:
     """Settle: it is too late to be of use."""
     return _settle(
-        delivery, state=DeliveryState.EXPIRED, settled_at=now, error=reason, error_code="expired", remedy=""
+        delivery,
+        state=DeliveryState.EXPIRED,
+        settled_at=now,
+        error=_with_last_error(reason),
+        error_code="expired",
+        remedy="",
     )
 
 
 def bury(delivery: Delivery, error: ConnectorError, *, now: datetime) -> bool:
-    """Settle: a dead letter, which only a person can revive."""
+    """Settle: a dead letter, which only a person can revive.
+
+    One that may have arrived is looked for before it is sent again. If that look is refused, the person decides.
+    """
+    unanswered: dict[str, Any] = {}
+    if isinstance(error, UnknownOutcomeError):
+        unanswered["unanswered_at"] = Coalesce(F("unanswered_at"), F("attempted_at"))
+    elif isinstance(error, RejectedError):
+        unanswered["unanswered_at"] = None
     return _settle(
         delivery, state=DeliveryState.DEAD, settled_at=now, unreachable=isinstance(error, RecipientError),
-        error=error.message, error_code=error.code, remedy=error.remedy,
+        error=error.message, error_code=error.code, remedy=error.remedy, **unanswered,
     )  # fmt: skip
 
 
@@ -155,7 +175,13 @@ def expire_overdue(pks: Sequence[int], *, reason: str, now: datetime) -> int:
     return (
         overdue(now)
         .filter(pk__in=pks)
-        .update(state=DeliveryState.EXPIRED, settled_at=now, error=reason, error_code="expired", remedy="")
+        .update(
+            state=DeliveryState.EXPIRED,
+            settled_at=now,
+            error=_with_last_error(reason),
+            error_code="expired",
+            remedy="",
+        )
     )
 
 
@@ -177,6 +203,12 @@ def dismiss(deliveries: QuerySet[Delivery], now: datetime) -> int:
     return deliveries.filter(state__in=(DeliveryState.DEAD, DeliveryState.WAITING)).update(
         state=DeliveryState.DISMISSED, settled_at=Coalesce(F("settled_at"), now)
     )
+
+
+def _with_last_error(reason: str) -> Case:
+    """Keep, behind the reason, what stood in the way until then."""
+    last = Concat(Value(f"{reason} The last try: "), F("error"), output_field=TextField())
+    return Case(When(error="", then=Value(reason)), default=last, output_field=TextField())
 
 
 def _stored_keys(keys: Sequence[str]) -> list[str]:

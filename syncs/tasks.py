@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.conf import settings
 from django.utils import timezone
 
-from syncs import incidents, pruning, queues
+from syncs import heartbeats, incidents, pruning, queues
 from syncs.engine import push, runs
-from syncs.models import Connection, Heartbeat
+from syncs.models import Connection
 from syncs.schedules import SYNC
 
 
@@ -17,7 +17,7 @@ def push_connection(connection_id: int) -> None:
 
 def beat(queue: str) -> None:
     """Stamp that a task went through this queue from end to end: a frozen cluster cannot."""
-    Heartbeat.objects.update_or_create(queue=queue, defaults={"beaten_at": timezone.now()})
+    heartbeats.beat(queue, timezone.now())
 
 
 def settle_incidents() -> None:

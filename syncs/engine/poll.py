@@ -142,7 +142,11 @@ def _store(stream: Stream, page: Page, origin: ChangeOrigin, counts: runs.Counts
             Stream.objects.filter(pk=stream.pk).update(watermark=stream.watermark)
     counts.read += len(page.records)
     counts.unchanged += len(page.records) - new
-    counts.waiting += new
+    if origin == ChangeOrigin.BASELINE:
+        counts.skipped += new
+        counts.reasons["learned"] += new
+    else:
+        counts.waiting += new
 
 
 def _begin(stream: Stream, now: datetime) -> datetime:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import Error
 from django.utils import timezone
 
 from integration_hub.connectors.contract import Destination
@@ -24,6 +26,8 @@ from syncs.engine import retry, runs
 from syncs.models import Connection, Delivery, HubSettings, SyncRun
 from syncs.models.incidents import IncidentKind
 from syncs.models.runs import RunKind
+
+logger = logging.getLogger(__name__)
 
 CLAIMED_AT_ONCE = 20
 EXPIRED_AT_ONCE = 1000
@@ -81,6 +85,7 @@ class _Push:
     counts: runs.Counts
     clock: Callable[[], datetime]
     answered: bool = False
+    failed: bool = False
 
     def all(self, off: set[str], now: datetime, sleep: Callable[[float], None]) -> None:
         """Send until nothing is due, the time is up, or the connection fails; reads the switches as it goes.
@@ -128,21 +133,28 @@ class _Push:
         """Send one batch of the same object and operation. False: the connection failed as a whole."""
         fresh = [one for one in batch if not self._is_late(one) and self._is_still_to_send(one)]
         if not fresh:
-            return True
-        request = _request(fresh)
+            return not self.failed
         try:
-            results = self.destination.write(request)
+            results = self.destination.write(_request(fresh))
         except RejectedError as error:
             self._refused(fresh, error)
         except ConnectorError as error:
             self._not_sent(fresh, error)
-            holds.failed(self.connection, error, self.clock())
-            return False
+            self._failed(error)
+        except Error:
+            raise  # the database's, in which the outcome could not be stored either
+        except Exception as failure:
+            logger.exception("sending failed", extra={"delivery": fresh[0].pk})
+            self._not_sent(fresh, _internal(failure))
         else:
             self._answered()
             for delivery, result in zip(fresh, results, strict=True):
                 self._settle(delivery, result)
-        return True
+        return not self.failed
+
+    def _failed(self, error: ConnectorError) -> None:
+        holds.failed(self.connection, error, self.clock())
+        self.failed = True
 
     def _answered(self) -> None:
         if not self.answered:
@@ -164,9 +176,18 @@ class _Push:
             return True
         try:
             found = self.destination.recall(_request([delivery]))[0]
+        except RejectedError as error:
+            self._bury(delivery, _not_to_be_found_out(error))
+            return False
         except ConnectorError as error:
             self._not_sent([delivery], error, unanswered_at=delivery.unanswered_at)
-            holds.failed(self.connection, error, self.clock())
+            self._failed(error)
+            return False
+        except Error:
+            raise
+        except Exception as failure:
+            logger.exception("looking for a message failed", extra={"delivery": delivery.pk})
+            self._not_sent([delivery], _internal(failure), unanswered_at=delivery.unanswered_at)
             return False
         if found is None:
             Delivery.objects.filter(pk=delivery.pk, lease_owner=delivery.lease_owner).update(
@@ -201,8 +222,9 @@ class _Push:
             return
         self._count("dead", error.code)
         incidents.for_origin(
-            IncidentKind.DEAD_LETTERS, delivery, title=f"Dead letters of {delivery.origin}",
+            IncidentKind.DEAD_LETTERS, delivery, title=f"Dead letters of {listeners.name(delivery.origin)}",
             detail=error.message, remedy=error.remedy, count=1, now=now,
+            may_be_delay=not isinstance(error, RejectedError),
         )  # fmt: skip
 
     def _not_sent(
@@ -217,7 +239,7 @@ class _Push:
                 continue
             until = retry.next_try(delivery.attempts, now)
             if isinstance(error, UnknownOutcomeError):
-                unanswered_at = delivery.attempted_at
+                unanswered_at = unanswered_at or delivery.attempted_at
                 until = max(until, now + RECALL_AFTER)
             elif isinstance(error, RateLimitError):
                 until = now + timedelta(seconds=error.retry_after)
@@ -272,12 +294,26 @@ def _request(batch: Sequence[Delivery]) -> WriteRequest:
     return WriteRequest(batch[0].object_type, Operation(batch[0].operation), writes)
 
 
+def _internal(failure: Exception) -> UnknownOutcomeError:
+    """Return our own failure as an error; it may have come after the vendor did what we asked."""
+    text = f"Internal error ({type(failure).__name__}); the log has the details."
+    return UnknownOutcomeError(text, code="internal", remedy="Report it if it lasts.")
+
+
+def _not_to_be_found_out(error: RejectedError) -> RejectedError:
+    return RejectedError(
+        f"It is unknown whether it arrived, and the look for it was refused: {error.message}",
+        code=error.code,
+        remedy=f"Look yourself; requeue it if it is not there. {error.remedy}".strip(),
+    )
+
+
 def _first_of_each_origin(deliveries: Sequence[Delivery]) -> list[Delivery]:
     return list({(d.origin, d.connection_id): d for d in reversed(deliveries)}.values())
 
 
 def _report_expired(delivery: Delivery, count: int, now: datetime) -> None:
     incidents.for_origin(
-        IncidentKind.EXPIRED, delivery, title=f"Alerts of {delivery.origin} came too late",
+        IncidentKind.EXPIRED, delivery, title=f"Alerts of {listeners.name(delivery.origin)} came too late",
         detail=delivery.error or LATE, remedy="See why in the deliveries, filtered by Expired.", count=count, now=now,
     )  # fmt: skip

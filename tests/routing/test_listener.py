@@ -93,3 +93,10 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_rules(django_ass
 
     with django_assert_num_queries(3):
         RuleListener().fields(stream)
+
+
+def test_incidents_call_a_rule_by_its_name():
+    rule = make_rule(name="Hot leads")
+
+    assert RuleListener().name(rule.origin) == "the rule “Hot leads”"
+    assert [RuleListener().name(origin) for origin in ("rule:gone", "incident", rule.key)] == ["", "", ""]

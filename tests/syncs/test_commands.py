@@ -163,7 +163,7 @@ class TestBaseline:
 
         printed = run("baseline", "leads")
 
-        assert printed == "leads: OK: 1 read, 1 waiting\n"
+        assert printed == "leads: OK: 1 read, 1 skipped\n"
         assert [change.state for change in Change.objects.all()] == ["routed"]
 
     def test_what_the_vendor_refuses_is_a_sentence(self, leads):
