@@ -96,7 +96,13 @@ class Slack(Destination, People):
         return send_each(request, self._send)
 
     def recall(self, request: WriteRequest) -> list[RecordResult | None]:
-        return [self._find(write) for write in request.writes]
+        try:
+            return [self._find(write) for write in request.writes]
+        except AuthError as error:
+            if error.code != "missing_scope":
+                raise
+            # Each kind of conversation has a scope of its own; without one of them all else still works.
+            raise RejectedError(error.message, code=error.code, remedy=error.remedy) from None
 
     def update_message(self, remote_id: str, values: Values) -> None:
         """Change a message that was sent; nobody is notified of it."""
