@@ -6,11 +6,11 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import DataError, IntegrityError, OperationalError, connection
 
 from integration_hub.connectors.records import Member
 from routing import decide, directory, drafting, router
-from routing.models import Alert, Decision
+from routing.models import Alert, Decision, Rule
 from routing.models.decisions import Reason, Role, Verdict
 from syncs import changes, leases, outbox
 from syncs.models import Change, Delivery, Incident, SyncRun
@@ -311,6 +311,71 @@ def test_a_crash_in_the_middle_loses_and_doubles_nothing(stream, priya, hot_lead
         1,
     )
     assert set(SyncRun.objects.values_list("state", flat=True)) == {RunState.FAILED, RunState.OK}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rule_deleted_meanwhile_takes_no_change_from_the_others(
+    stream, slack, priya, hot_leads, monkeypatch
+):
+    make_rule(HOT, key="other", stream=stream, destination=slack)
+    make_lead(stream)
+    real = changes.previous
+
+    def meanwhile(batch):
+        Rule.objects.filter(key="hot").delete()
+        return real(batch)
+
+    monkeypatch.setattr(changes, "previous", meanwhile)
+    with pytest.raises(IntegrityError):
+        router.run(stream, NOON)
+    assert waiting() == 1
+
+    router.run(stream, NOON)
+
+    assert Decision.objects.get().rule.key == "other"
+    assert Delivery.objects.count() == 1
+
+
+def test_a_person_deleted_during_the_look_up_stops_nothing(stream, slack, systems, hot_leads, monkeypatch):
+    bob = make_person(name="Bob Ray", email="bob@x.test")
+    make_link(stream.connection, "005BOB", bob)
+    make_lead(stream, owner_id="005BOB")
+    real = router.Person.objects.in_bulk
+
+    def meanwhile(pks):
+        bob.delete()
+        return real(pks)
+
+    monkeypatch.setattr(router.Person.objects, "in_bulk", meanwhile)
+
+    run = router.run(stream, NOON)
+
+    assert run.state == RunState.OK
+
+
+def test_a_change_that_the_database_refuses_has_a_decision_that_says_so(
+    stream, priya, hot_leads, monkeypatch
+):
+    bad, good = make_lead(stream), make_lead(stream)
+    real = outbox.enqueue
+
+    def enqueue(drafts, now):
+        if bad.pk in {draft.change_id for draft in drafts}:
+            raise DataError("value too long")
+        return real(drafts, now)
+
+    monkeypatch.setattr(outbox, "enqueue", enqueue)
+
+    run = router.run(stream, NOON)
+
+    decision = Decision.objects.get(change=bad)
+    assert (decision.verdict, decision.text) == (
+        Verdict.ERROR,
+        "Internal error (DataError); the log has the details.",
+    )
+    assert Delivery.objects.get().change == good
+    assert (run.read, run.dead, run.waiting, run.state) == (2, 1, 1, RunState.OK)
+    assert Incident.objects.get().kind == "errors"
 
 
 def test_a_batch_that_another_process_routed_meanwhile_is_left_alone(stream, priya, hot_leads, monkeypatch):
