@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import DataError, IntegrityError, OperationalError, connection
@@ -269,7 +270,7 @@ def test_what_the_database_refuses_is_found_by_halves(stream, priya, hot_leads, 
     run = router.run(stream, NOON)
 
     assert Delivery.objects.count() == 4
-    assert not Decision.objects.filter(change=leads[3]).exists()
+    assert Decision.objects.get(change=leads[3]).verdict == Verdict.ERROR
     assert (run.read, run.waiting, run.dead, run.reasons, waiting()) == (5, 4, 1, {"internal": 1}, 0)
 
 
@@ -429,6 +430,20 @@ def test_an_owner_missing_in_slack_is_looked_up_once_for_all_their_leads(stream,
     assert roster.calls == ["bob@x.test"]
     assert set(Delivery.objects.values_list("lane", flat=True)) == {"UBOB"}
     assert Delivery.objects.count() == 3
+
+
+def test_a_vendor_that_hangs_is_not_asked_for_everybody(stream, slack, hot_leads, monkeypatch):
+    seconds = iter(range(0, 1000, 8))
+    asked = []
+    for number in range(5):
+        make_link(stream.connection, f"005BOB{number}", make_person())
+        make_lead(stream, owner_id=f"005BOB{number}")
+    monkeypatch.setattr(directory, "look_up_missing", lambda *given: bool(asked.append(given[1])))
+    monkeypatch.setattr(router, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+
+    router.run(stream, NOON)
+
+    assert len(asked) == 1
 
 
 def test_nobody_is_looked_up_for_leads_that_no_rule_wants(stream, slack, systems, hot_leads):
