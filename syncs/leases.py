@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from django.db import Error, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import connection as database
 from django.db.models import F
 
 from syncs.models import Lease
@@ -30,8 +31,9 @@ def held(name: str, seconds: float, now: datetime) -> Iterator[Lease | None]:
         return
     try:
         yield Lease.objects.get(name=name)
-    except Error:
-        close_old_connections()  # a connection that was cut must not keep the lease, which blocks everybody
+    except (OperationalError, InterfaceError):
+        if not database.is_usable():
+            close_old_connections()  # a connection that was cut must not keep the lease, which blocks everybody
         raise
     finally:
         Lease.objects.filter(name=name, owner=owner).update(until=now)
