@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.conf import settings
 from django.utils import timezone
 
 from syncs import heartbeats, incidents, pruning, queues
 from syncs.engine import push, runs
+from syncs.isolation import isolated
 from syncs.models import Connection
 from syncs.schedules import SYNC
 
 
 def push_connection(connection_id: int) -> None:
-    push.run(Connection.objects.get(pk=connection_id), timezone.now())
+    """Send what is due; an error of our own is told as an incident, for nobody reads a task's traceback."""
+    now = timezone.now()
+    for connection in Connection.objects.filter(pk=connection_id):
+        isolated(f"push {connection.key}", partial(push.run, connection, now), [], now)
 
 
 def beat(queue: str) -> None:

@@ -8,9 +8,9 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from routing import router, work
+from routing import router
 from routing.models import Alert, Decision
-from syncs import leases, outbox
+from syncs import isolation, leases, outbox
 from syncs.engine import poll, push
 from syncs.models import Change, Delivery, Incident, SyncRun
 from syncs.models.changes import ChangeState
@@ -192,7 +192,7 @@ class Cut:
 @pytest.fixture
 def cut(monkeypatch, db):
     cut = Cut()
-    for module in (leases, work):
+    for module in (leases, isolation):
         monkeypatch.setattr(module, "close_old_connections", cut.end)
     monkeypatch.setattr(connection, "is_usable", lambda: not cut.lasts)
     return cut
@@ -216,8 +216,8 @@ def test_a_connection_cut_within_a_step_stops_no_other_and_alarms_nobody(cut):
     errors = []
 
     with connection.execute_wrapper(cut):
-        first = work.isolated("dispatch", Change.objects.count, errors, NOON)
-        second = work.isolated("dispatch", Change.objects.count, errors, NOON)
+        first = isolation.isolated("dispatch", Change.objects.count, errors, NOON)
+        second = isolation.isolated("dispatch", Change.objects.count, errors, NOON)
 
     assert (first, second, errors) == (None, 0, ["dispatch"])
     assert not Incident.objects.exists()
@@ -225,10 +225,10 @@ def test_a_connection_cut_within_a_step_stops_no_other_and_alarms_nobody(cut):
 
 def test_a_database_that_stays_away_stops_no_step_from_being_tried(cut, monkeypatch):
     errors = []
-    monkeypatch.setattr(work, "close_old_connections", lambda: None)
+    monkeypatch.setattr(isolation, "close_old_connections", lambda: None)
 
     with connection.execute_wrapper(cut):
         for _ in range(3):
-            work.isolated("dispatch", Change.objects.count, errors, NOON)
+            isolation.isolated("dispatch", Change.objects.count, errors, NOON)
 
     assert errors == ["dispatch"] * 3
