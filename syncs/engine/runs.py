@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
+from integration_hub.connectors.errors import ConnectorError
 from syncs.models import Connection, Stream, SyncRun
 from syncs.models.runs import RunKind, RunState
 
@@ -44,16 +45,20 @@ def recording(
 ) -> Iterator[Counts]:
     """Keep one run's counts; at the end store them, and whether they balance.
 
-    An exception marks the run as failed and goes on to the caller. A run that handled its failure itself says so
-    in `counts.error`.
+    An exception marks the run as failed and goes on to the caller; what an unexpected one says may hold personal
+    data and is left to the log. A run that handled its failure itself says so in `counts.error`.
     """
     connection = connection or (stream.connection if stream else None)
     run = SyncRun.objects.create(kind=kind, stream=stream, connection=connection, started_at=now)
     counts = Counts(run=run)
     try:
         yield counts
+    except ConnectorError as error:
+        counts.error = counts.error or error.message
+        raise
     except BaseException as error:
-        counts.error = counts.error or f"{type(error).__name__}: {error}"
+        text = f"Internal error ({type(error).__name__}); the log has the details."
+        counts.error = counts.error or text
         raise
     finally:
         _close(run, counts, clock())
