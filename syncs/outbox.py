@@ -186,11 +186,11 @@ def expire_overdue(pks: Sequence[int], *, reason: str, now: datetime) -> int:
 
 
 def requeue(deliveries: QuerySet[Delivery], now: datetime) -> int:
-    """Revive dead, expired and dismissed ones: due at once, with the time they had from the start to be fresh."""
+    """Revive dead, expired and dismissed ones: due at once, with the time they had to be fresh when first due."""
     revivable = (DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.DISMISSED)
     revived = 0
-    for delivery in deliveries.filter(state__in=revivable).only("pk", "created_at", "expires_at", "state"):
-        expires_at = delivery.expires_at and now + (delivery.expires_at - delivery.created_at)
+    for delivery in deliveries.filter(state__in=revivable).only("pk", "fresh_for", "state"):
+        expires_at = None if delivery.fresh_for is None else now + delivery.fresh_for
         revived += Delivery.objects.filter(pk=delivery.pk, state=delivery.state).update(
             state=DeliveryState.WAITING, due_at=now, expires_at=expires_at, settled_at=None, attempts=0,
             error="", error_code="", remedy="",
@@ -228,6 +228,7 @@ def _row(draft: Draft, now: datetime) -> Delivery:
         priority=draft.priority,
         due_at=draft.due_at,
         expires_at=draft.expires_at,
+        fresh_for=draft.expires_at and draft.expires_at - draft.due_at,
         created_at=now,
     )
 
