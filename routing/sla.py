@@ -114,8 +114,20 @@ def latest(hours: int = 24, *, now: datetime | None = None) -> list[Row]:
 
 def passages(since: datetime, until: datetime, limit: int | None = None) -> Iterator[Passage]:
     """Yield the alerts settled in [since, until), newest first."""
-    rows = settled(since, until).order_by("-delivery__settled_at").values_list(*_COUNTED, *_PASSED)
+    alerts = settled(since, until)
+    if limit is not None:
+        alerts = Alert.objects.filter(pk__in=_newest(alerts, limit))
+    rows = alerts.order_by("-delivery__settled_at").values_list(*_COUNTED, *_PASSED)
     return (Passage(*row) for row in rows[:limit].iterator(chunk_size=2000))
+
+
+def _newest(alerts: QuerySet[Alert], limit: int) -> list[int]:
+    """Return the newest of each state: what the index gives at once, while sorting all states together reads all."""
+    found: list[int] = []
+    for state in SETTLED:
+        own = alerts.filter(delivery__state=state).order_by("-delivery__settled_at")
+        found += own.values_list("pk", flat=True)[:limit]
+    return found
 
 
 def settled(since: datetime, until: datetime) -> QuerySet[Alert]:
