@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db import connection as database
-from django.db.models import F
+from django.db.models import F, Q
 
 from syncs.models import Lease
 
@@ -23,7 +23,8 @@ def held(name: str, seconds: float, now: datetime) -> Iterator[Lease | None]:
     """
     owner = uuid.uuid4().hex
     Lease.objects.get_or_create(name=name, defaults={"until": now})
-    taken = Lease.objects.filter(name=name, until__lte=now).update(
+    free = Q(until__lte=now) | Q(owner="")  # what was given back is free also after the clock was set back
+    taken = Lease.objects.filter(free, name=name).update(
         owner=owner, until=now + timedelta(seconds=seconds), fence=F("fence") + 1
     )
     if not taken:
@@ -36,7 +37,7 @@ def held(name: str, seconds: float, now: datetime) -> Iterator[Lease | None]:
             close_old_connections()  # a connection that was cut must not keep the lease, which blocks everybody
         raise
     finally:
-        Lease.objects.filter(name=name, owner=owner).update(until=now)
+        Lease.objects.filter(name=name, owner=owner).update(owner="", until=now)
 
 
 def is_held(name: str, now: datetime) -> bool:
