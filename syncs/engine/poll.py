@@ -14,11 +14,13 @@ from integration_hub.connectors.errors import AuthError, ConfigError, ConnectorE
 from integration_hub.connectors.records import Page, ReadRequest
 from syncs import changes, connect, holds, incidents, leases, streams
 from syncs.engine import runs, watermark
-from syncs.models import Priority, Stream, SyncRun
+from syncs.models import Incident, Priority, Stream, SyncRun
 from syncs.models.changes import ChangeOrigin
 from syncs.models.incidents import IncidentKind
-from syncs.models.runs import RunKind
+from syncs.models.runs import RunKind, RunState
 
+STARVED_AFTER = timedelta(minutes=10)
+"""So long a stream may fail while its connection answers others before that is an incident."""
 _REFUSED = frozenset({400, 404, 414, 431})
 _NEVER_ASKED = frozenset({"object_type", "query", "not_a_source", "answer_too_large"})
 """Codes of what fails on our side, for what this stream asks: the connection works."""
@@ -115,7 +117,8 @@ def _failed(stream: Stream, error: ConnectorError, now: datetime) -> None:
     """Blame the stream for what only its own request is to blame for, the connection for the rest."""
     if not _is_about_the_request(error):
         holds.failed(stream.connection, error, now)
-        return
+        if not _is_starved(stream, now):
+            return
     incidents.raise_incident(
         f"stream:{stream.key}",
         kind=IncidentKind.STREAM,
@@ -125,6 +128,20 @@ def _failed(stream: Stream, error: ConnectorError, now: datetime) -> None:
         connection=stream.connection,
         now=now,
     )
+
+
+def _is_starved(stream: Stream, now: datetime) -> bool:
+    """Say whether it fails since STARVED_AFTER, and not because its whole connection does, which tells that itself."""
+    troubles = Incident.objects.filter(connection=stream.connection_id, closed_at=None)
+    if troubles.exclude(kind=IncidentKind.STREAM).exists():
+        return False
+    polls = SyncRun.objects.filter(kind=RunKind.POLL, stream=stream, started_at__gt=now - 2 * STARVED_AFTER)
+    last_success = (
+        polls.filter(state=RunState.OK).order_by("-started_at").values_list("started_at", flat=True)
+    )
+    since = last_success.first() or now - 2 * STARVED_AFTER
+    failed = polls.filter(state=RunState.FAILED, started_at__gt=since, started_at__lte=now - STARVED_AFTER)
+    return failed.exists()
 
 
 def _is_about_the_request(error: ConnectorError) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from integration_hub.connectors.errors import BudgetError, ConfigError, RejectedError
 from integration_hub.connectors.salesforce import Salesforce
+from syncs import holds
 from syncs.engine import poll
 from syncs.models import Change, Connection, Incident, Stream
 from syncs.models.runs import RunState
@@ -278,3 +279,31 @@ def test_a_character_that_postgres_cannot_keep_stops_nobody(world):
     assert run.state == RunState.OK
     assert captured() == {odd, other}
     assert Change.objects.get(record_id=odd).values["Name"] == "Lee"
+
+
+def test_a_stream_that_fails_while_its_connection_answers_others_is_told_after_a_while(world):
+    world.poll()
+    world.salesforce.faults.set("unavailable", 1.0)
+    told = {}
+    for minute in range(1, 13):
+        world.wait(60)
+        world.poll()
+        holds.answered(world.stream.connection, world.now)  # another stream is read
+        told[minute] = Incident.objects.filter(kind="stream", closed_at=None).exists()
+
+    assert [minute for minute in told if told[minute]] == [11, 12]
+    assert Incident.objects.count() == 1
+    world.salesforce.faults.clear()
+    world.wait(60)
+    world.poll()
+    assert not Incident.objects.filter(closed_at=None).exists()
+
+
+def test_an_outage_of_the_whole_connection_is_no_incident_of_the_stream_as_well(world):
+    world.poll()
+    world.salesforce.faults.outage(True)
+    for _ in range(15):
+        world.wait(60)
+        world.poll()
+
+    assert [incident.kind for incident in Incident.objects.all()] == ["unreachable"]
