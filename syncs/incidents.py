@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils.timesince import timesince
 
 from integration_hub.connectors.mrkdwn import escape
-from syncs import outbox
+from syncs import listeners, outbox
 from syncs.models import Connection, Delivery, HubSettings, Incident
 from syncs.models.deliveries import DeliveryState
 from syncs.models.incidents import IncidentKind
@@ -114,6 +114,8 @@ def _count_on(key: str, count: int, now: datetime) -> bool:
 def _is_over(incident: Incident, now: datetime) -> bool:
     if incident.kind == IncidentKind.DEAD_LETTERS:
         return not Delivery.objects.filter(origin=incident.origin, state=DeliveryState.DEAD).exists()
+    if incident.kind == IncidentKind.ERRORS:
+        return incident.origin in listeners.switched_off()
     if incident.kind == IncidentKind.EXPIRED:
         return now - incident.last_seen_at >= QUIET
     return False

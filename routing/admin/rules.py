@@ -153,6 +153,9 @@ class RuleAdmin(HubModelAdmin):
         switch.disable(obj)
         messages.success(request, f"{obj} is off. Its waiting messages stay where they are.")
 
+    def delete_model(self, request: HttpRequest, obj: Rule) -> None:
+        switch.remove(obj, timezone.now())
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         for one in formset.initial_forms:
             if "number" in one.changed_data and one.instance.pk:
