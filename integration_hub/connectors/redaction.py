@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable
+from html import unescape
 from urllib.parse import quote, quote_plus, urlsplit
 
 EXCERPT = 300
@@ -20,6 +21,7 @@ _TOKEN_FIELD = re.compile(
 )
 _QUERY = re.compile(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_TITLE = re.compile(r"(?i)<title\b[^<>]*>([^<]*)")
 _TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>")
 
 
@@ -39,9 +41,18 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def excerpt(text: str) -> str:
-    """Return the beginning of an answer on one line: markup and long white space are no help to a reader."""
-    plain = " ".join(_TAG.sub(" ", text).split())
+    """Return the beginning of an answer on one line: markup and long white space are no help to a reader.
+
+    Of a page only its title: the body says the same once more, or apologizes.
+    """
+    title = _TITLE.search(text)
+    plain = _plain(title[1]) if title else ""
+    plain = plain or _plain(text)
     return plain if len(plain) <= EXCERPT else plain[: EXCERPT - 1] + "…"
+
+
+def _plain(markup: str) -> str:
+    return " ".join(unescape(_TAG.sub(" ", markup)).split())
 
 
 def without_query(url: str) -> str:

@@ -317,6 +317,23 @@ def test_an_excerpt_is_one_short_line(text):
     assert "\n" not in excerpt(text)
 
 
+@pytest.mark.parametrize(
+    ("answer", "quoted"),
+    [
+        (
+            "<html><head><title>Service\n Unavailable</title></head><body><h1>Service Unavailable</h1></body></html>",
+            "Service Unavailable",
+        ),
+        ("<HTML><TITLE lang=en>Down &amp; out</TITLE>Back soon</HTML>", "Down & out"),
+        ("<html><title></title><body><p>Back soon</p></body></html>", "Back soon"),
+        ("<p>No <b>title</b></p>", "No title"),
+        ('{"error": "a < b"}', '{"error": "a < b"}'),
+    ],
+)
+def test_of_a_page_only_the_title_is_quoted(answer, quoted):
+    assert excerpt(answer) == quoted
+
+
 def test_secrets_learned_on_the_way_are_kept_out_too(vendor, transport):
     transport.add_secret("fresh-access-token")
     vendor.get(f"{URL}/things", status=400, body="bad fresh-access-token")
