@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from routing.models import Alert, Decision
 from routing.models.decisions import Role, Verdict
+from syncs.changes import begins_with
 from syncs.models import Change, Delivery
 from syncs.models.changes import ChangeOrigin, ChangeState
 from syncs.models.deliveries import DeliveryState
@@ -56,8 +57,8 @@ def search(text: str, limit: int = 25) -> list[Hit]:
         return []
     folded = term.casefold()
     rows = Change.objects.select_related("stream__connection").defer("values").order_by("-id")
-    by_id = Q(record_id=term) | (Q(record_id__startswith=term) if len(term) >= 15 else Q(pk__in=[]))
-    starts = Q(title_key__gte=folded, title_key__lt=folded + "\U0010ffff")
+    by_id = begins_with("record_id", term) if len(term) >= 15 else Q(record_id=term)
+    starts = begins_with("title_key", folded)
     found: dict[str, Hit] = {}
     for condition in (by_id, Q(email=folded), starts):
         _collect(rows.filter(condition), found, limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.models import OuterRef, Q, Subquery
 
 from integration_hub.connectors.records import Record
@@ -13,6 +13,7 @@ from syncs.models import Change, Stream
 from syncs.models.changes import ChangeOrigin, ChangeState
 
 CHUNK = 500
+HIGHEST = "\U0010ffff"
 
 
 class AlreadyRoutedError(DatabaseError):
@@ -66,6 +67,16 @@ def previous(changes: Sequence[Change]) -> dict[int, Change | None]:
     for start in range(0, len(wanted), CHUNK):
         versions.update(Change.objects.in_bulk(wanted[start : start + CHUNK]))
     return {change.pk: versions.get(found.get(change.pk) or 0) for change in changes}
+
+
+def begins_with(field: str, text: str) -> Q:
+    """Return the condition that a text column begins so, in the form that each database has an index for.
+
+    On PostgreSQL a range would depend on the collation: that of its images sorts the highest character first.
+    """
+    if connection.vendor == "sqlite":
+        return Q(**{f"{field}__gte": text, f"{field}__lt": text + HIGHEST})
+    return Q(**{f"{field}__startswith": text})
 
 
 def _known(stream: Stream, records: Sequence[Record]) -> set[tuple[str, str]]:

@@ -14,6 +14,7 @@ from integration_hub.admin import LogModelAdmin
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel
 from integration_hub.console.filters import AmongNewest, WaitingFilter, period
+from syncs.changes import begins_with
 from syncs.models import Change
 
 
@@ -41,9 +42,7 @@ class ChangeAdmin(LogModelAdmin):
         folded = term.casefold()
         by_id = Change.objects.filter(record_id=term).values("pk")
         by_email = Change.objects.filter(email=folded).values("pk")
-        by_title = Change.objects.filter(title_key__gte=folded, title_key__lt=folded + "\U0010ffff").values(
-            "pk"
-        )
+        by_title = Change.objects.filter(begins_with("title_key", folded)).values("pk")
         return queryset.filter(pk__in=by_id.union(by_email, by_title)), False
 
     @admin.display(description="record")
