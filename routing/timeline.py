@@ -9,6 +9,8 @@ from typing import Any
 
 from django.db.models import Q
 
+from integration_hub.connectors.moments import lasting
+from routing.conditions import numerals
 from routing.models import Alert, Decision
 from routing.models.decisions import Role, Verdict
 from syncs.changes import begins_with
@@ -141,12 +143,12 @@ def _capture(change: Change, before: Change | None) -> Event:
         ] or [(None, "None of the fields that are read here changed.")]
     if change.origin == ChangeOrigin.BASELINE:
         title = "Learned as current values (baseline)"
-    late = (change.captured_at - change.modified_at).total_seconds()
+    late = change.captured_at - change.modified_at
     return Event(
         at=change.captured_at,
         kind="captured",
         title=title,
-        text=f"{change.stream}: read {_seconds(late)} after it changed there ({change.modified_at:%H:%M:%S} UTC).",
+        text=f"{change.stream}: read {lasting(late)} after it changed there ({change.modified_at:%H:%M:%S} UTC).",
         tone="blue",
         lines=tuple(lines),
         pk=change.pk,
@@ -210,8 +212,8 @@ def _settled(delivery: Delivery, alert: Alert | None, whom: str, at: datetime) -
     if delivery.state == DeliveryState.DELIVERED:
         text = f"Delivered after {tries}"
         if alert is not None:
-            passed = (at - alert.decision.trigger_at).total_seconds()
-            text += f", {_seconds(passed)} after the event at the vendor"
+            passed = at - alert.decision.trigger_at
+            text += f", {lasting(passed)} after the event at the vendor"
         return Event(at, "settled", f"Message to {whom} sent", f"{text}.", "green", pk=delivery.pk)
     text = " ".join(part for part in (delivery.error, delivery.remedy) if part)
     tone = "red" if delivery.state == DeliveryState.DEAD else "amber"
@@ -247,12 +249,5 @@ def _is_stamp(value: Any, change: Change) -> bool:
 def _said(value: Any) -> str:
     if value in (None, ""):
         return "empty"
-    text = str(value)
+    text = numerals(value) if isinstance(value, float) else str(value)
     return f"“{text[:SHOWN]}…”" if len(text) > SHOWN else f"“{text}”"
-
-
-def _seconds(length: float) -> str:
-    if length < 120:
-        return f"{max(0.0, length):.0f} s"
-    minutes = int(length // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

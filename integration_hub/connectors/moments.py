@@ -1,8 +1,8 @@
-"""Instants as messages carry and show them."""
+"""Instants and lengths of time as people read them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def instant(text: str) -> datetime | None:
@@ -21,3 +21,16 @@ def age(since: datetime, now: datetime) -> str:
         if seconds >= size:
             return f"{int(seconds // size)} {unit} ago"
     return "just now"
+
+
+def lasting(length: timedelta) -> str:
+    """Say it in its two largest units, as everywhere in the hub: `0.8 s`, `45 s`, `12 min 5 s`, `3 d 4 h`."""
+    exact = max(0.0, length.total_seconds())
+    if exact < 10:
+        return f"{exact:.1f} s".replace(".0 s", " s")
+    days, seconds = divmod(round(exact), 86_400)
+    hours, seconds = divmod(seconds, 3600)
+    minutes, seconds = divmod(seconds, 60)
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    first = next(at for at, (count, _) in enumerate(units) if count)
+    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count)

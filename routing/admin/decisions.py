@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from integration_hub.admin import LogModelAdmin
+from integration_hub.connectors.moments import lasting
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel
 from integration_hub.console.filters import AmongNewest, period
@@ -104,7 +105,7 @@ class AlertAdmin(LogModelAdmin):
     def took(self, obj: Alert) -> str:
         if obj.delivery.settled_at is None:
             return "–"
-        return f"{(obj.delivery.settled_at - obj.decision.trigger_at).total_seconds():,.0f} s"
+        return lasting(obj.delivery.settled_at - obj.decision.trigger_at)
 
     @admin.display(description="why")
     def why(self, obj: Alert) -> str:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from integration_hub.admin import LogModelAdmin
+from integration_hub.connectors.moments import lasting
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel
 from integration_hub.console.filters import AmongNewest, period
@@ -49,7 +50,7 @@ class SyncRunAdmin(LogModelAdmin):
     def took(self, obj: SyncRun) -> str:
         if obj.finished_at is None:
             return "–"
-        return f"{(obj.finished_at - obj.started_at).total_seconds():.1f} s"
+        return lasting(obj.finished_at - obj.started_at)
 
     def get_panel(self, request: HttpRequest, obj: SyncRun) -> Panel:
         problems = [obj.error] if obj.error else []

@@ -123,7 +123,7 @@ def test_the_page_shows_the_numbers_and_a_chart(page, db):
     content = page.get(reverse("console:sla"), {"days": "7"}).content.decode()
 
     assert "Hot leads" in content
-    assert "7.0 s" in content
+    assert "7 s" in content
     assert 'data-type="line"' in content
 
 
