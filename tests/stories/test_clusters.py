@@ -164,7 +164,7 @@ def test_a_database_that_fails_for_a_moment_is_waited_for(hub):
     hub.slack.latency = 0.0
     hub.leads(SELLERS)
 
-    hub.assert_everybody_told_once(30)
+    hub.assert_everybody_told_once(20)
 
 
 def test_a_cluster_told_to_stop_leaves_nothing_in_flight(hub):
