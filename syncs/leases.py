@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, close_old_connections
@@ -38,6 +38,18 @@ def held(name: str, seconds: float, now: datetime) -> Iterator[Lease | None]:
         raise
     finally:
         Lease.objects.filter(name=name, owner=owner).update(owner="", until=now)
+
+
+@contextmanager
+def first_free(names: Sequence[str], seconds: float, now: datetime) -> Iterator[Lease | None]:
+    """Hold the first of the leases that is free. None: all are taken."""
+    with ExitStack() as stack:
+        for name in names:
+            lease = stack.enter_context(held(name, seconds, now))
+            if lease:
+                yield lease
+                return
+        yield None
 
 
 def is_held(name: str, now: datetime) -> bool:

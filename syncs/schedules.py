@@ -40,7 +40,11 @@ def install() -> int:
     """
     changed = 0
     with transaction.atomic():
-        ours = {s.name: s for s in Schedule.objects.select_for_update().filter(name__startswith="hub: ")}
+        ours: dict[str, Schedule] = {}
+        for schedule in Schedule.objects.select_for_update().filter(name__startswith="hub: ").order_by("pk"):
+            if ours.setdefault(schedule.name, schedule) is not schedule:
+                schedule.delete()  # two installations at once: names are not unique in the table
+                changed += 1
         for plan in PLANS:
             wanted: dict[str, Any] = {
                 "func": plan.function,

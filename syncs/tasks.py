@@ -7,18 +7,24 @@ from functools import partial
 from django.conf import settings
 from django.utils import timezone
 
-from syncs import heartbeats, incidents, pruning, queues
+from syncs import heartbeats, incidents, leases, pruning, queues
 from syncs.engine import push, runs
 from syncs.isolation import isolated
 from syncs.models import Connection
 from syncs.schedules import SYNC
+
+SENDERS = 2
+"""Workers that send to one connection at once: a vendor that hangs must leave some to the others."""
 
 
 def push_connection(connection_id: int) -> None:
     """Send what is due; an error of our own is told as an incident, for nobody reads a task's traceback."""
     now = timezone.now()
     for connection in Connection.objects.filter(pk=connection_id):
-        isolated(f"push {connection.key}", partial(push.run, connection, now), [], now)
+        names = [f"push:{connection_id}:{number}" for number in range(SENDERS)]
+        with leases.first_free(names, settings.LEASE_SECONDS, now) as lease:
+            if lease:
+                isolated(f"push {connection.key}", partial(push.run, connection, now), [], now)
 
 
 def beat(queue: str) -> None:

@@ -308,3 +308,14 @@ def test_install_schedules_can_be_repeated():
 
     assert first == f"{len(schedules.PLANS)} schedules changed.\n"
     assert second == "All schedules are as planned.\n"
+
+
+def test_schedules_that_two_installations_made_at_once_become_one_again():
+    run("install_schedules")
+    for twin in Schedule.objects.all():
+        twin.pk = None
+        twin.save()
+
+    run("install_schedules")
+
+    assert Schedule.objects.count() == len(schedules.PLANS)

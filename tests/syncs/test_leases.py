@@ -1,4 +1,4 @@
-"""Leases: one holder at a time, and nobody's for ever."""
+"""Leases: alone, for a time, and only for politeness."""
 
 from datetime import timedelta
 
@@ -10,30 +10,30 @@ from tests.factories import NOON
 pytestmark = pytest.mark.django_db
 
 
-def takes(now, seconds=90.0):
-    with leases.held("pump", seconds, now) as lease:
-        return lease is not None
+def test_one_holds_it_until_it_is_given_back():
+    with leases.held("x", 60, NOON) as first, leases.held("x", 60, NOON) as second:
+        assert first is not None
+        assert second is None
+    with leases.held("x", 60, NOON) as third:
+        assert third.fence == first.fence + 1
 
 
-@pytest.mark.parametrize(("seconds", "free"), [(0, False), (89, False), (90, True)])
-def test_who_was_killed_holds_it_no_longer_than_it_lasts(seconds, free):
-    killed = leases.held("pump", 90, NOON)
-    killed.__enter__()
+def test_a_lost_holder_blocks_nobody_for_longer_than_its_time():
+    lost = leases.held("x", 60, NOON)
+    lost.__enter__()
 
-    assert leases.is_held("pump", NOON + timedelta(seconds=seconds)) is not free
-    assert takes(NOON + timedelta(seconds=seconds)) is free
-
-
-@pytest.mark.parametrize("moved", [timedelta(0), timedelta(hours=-1), timedelta(seconds=1)])
-def test_what_was_given_back_is_free_whatever_the_clock_does(moved):
-    assert takes(NOON)
-
-    assert takes(NOON + moved)
-    assert not leases.is_held("pump", NOON + moved)
+    with leases.held("x", 60, NOON + timedelta(seconds=59)) as early:
+        assert early is None
+    with leases.held("x", 60, NOON + timedelta(seconds=60)) as late:
+        assert late is not None
 
 
-def test_it_is_given_back_also_after_a_failure():
-    with pytest.raises(ValueError, match="broken"), leases.held("pump", 90, NOON):
-        raise ValueError("broken")
+def test_of_several_the_first_free_one_is_taken():
+    names = ["x:0", "x:1"]
 
-    assert takes(NOON)
+    with leases.first_free(names, 60, NOON) as one, leases.first_free(names, 60, NOON) as two:
+        assert [one.name, two.name] == names
+        with leases.first_free(names, 60, NOON) as three:
+            assert three is None
+    with leases.first_free(names, 60, NOON) as again:
+        assert again.name == "x:0"
