@@ -7,7 +7,7 @@ RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade
 # As in production, with keys made for the moment: what `check --deploy` looks at. It connects to nothing.
-PRODUCTION = env DEBUG=false PUBLIC_URL=https://hub.example.com ALLOWED_HOSTS=hub.example.com \
+PRODUCTION = env ENV_FILE=/dev/null DEBUG=false PUBLIC_URL=https://hub.example.com ALLOWED_HOSTS=hub.example.com \
 	DATABASE_URL=postgres://hub@127.0.0.1/hub Q_CLUSTER_NAME= \
 	SECRET_KEY=$$($(BIN)/python manage.py make_key --secret-key) \
 	HUB_SECRET_KEYS=$$($(BIN)/python manage.py make_key)
@@ -35,7 +35,7 @@ $(DEV): requirements-dev.lock
 	mv .env.new .env
 
 demo: $(RUNTIME) ## leads, rules and messages on a simulated Salesforce and Slack
-	DEBUG=true $(BIN)/python manage.py demo
+	DEBUG=true DATABASE_URL=sqlite:///$(CURDIR)/var/demo.sqlite3 $(BIN)/python manage.py demo
 
 run: $(RUNTIME) .env ## the hub itself: pages and both queues, with the settings in .env
 	$(BIN)/python manage.py migrate --verbosity 0
@@ -57,7 +57,7 @@ lint: $(DEV) check-deploy ## style, types, layers, migrations, deployment settin
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
+	ENV_FILE=/dev/null DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
 
 check-deploy: $(RUNTIME) ## would these settings do in production?
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
@@ -67,7 +67,7 @@ format: $(DEV) ## bring the code into form
 	$(BIN)/ruff format .
 
 bench: $(DEV) ## measure, on the simulator
-	$(BIN)/python bench/run.py
+	ENV_FILE=/dev/null $(BIN)/python bench/run.py
 
 lock: ## renew both lock files; needs uv (https://docs.astral.sh/uv/)
 	@command -v uv >/dev/null || { echo "This needs uv: https://docs.astral.sh/uv/"; exit 1; }

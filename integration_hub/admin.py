@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import available_timezones
 
+import django_q.admin  # noqa: F401 - its registrations come first, so that they can be replaced here
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
@@ -17,7 +18,6 @@ from django.db import IntegrityError
 from django.db.models import Model, ProtectedError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from django_q import admin as queue_admin
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold import widgets as widgets
 from unfold.admin import ModelAdmin, TabularInline
@@ -293,7 +293,6 @@ class QueuedAdmin(LogModelAdmin):
         return pills.time(obj.lock)
 
 
-assert queue_admin is not None  # noqa: S101 - imported so that its registrations come first and are replaced here
 for model, page in (
     (User, HubUserAdmin),
     (Group, HubGroupAdmin),

@@ -165,7 +165,8 @@ def _times(name: str, queue: dict[str, Any]) -> Iterator[CheckMessage]:
     yield Error(
         f"Q_CLUSTER, queue {name}: TASK_SECONDS, timeout, LEASE_SECONDS and retry are "
         f"{', '.join(repr(one) for one in times)}; they {problem}",
-        hint="Such as 30, 60, 90, 120.",
+        hint="Take HUB_TASK_SECONDS, HUB_TASK_TIMEOUT, HUB_LEASE_SECONDS and HUB_TASK_RETRY out of the environment: "
+        "without them they are 30, 60, 90 and 120.",
         id="hub.E010",
     )
 

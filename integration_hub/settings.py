@@ -16,8 +16,10 @@ django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
-if (BASE_DIR / ".env").is_file():
-    env.read_env(BASE_DIR / ".env")
+ENV_FILE = BASE_DIR / env.str("ENV_FILE", default=".env")
+"""What it says counts where the environment itself says nothing. Tests and the demo name none."""
+if ENV_FILE.is_file():
+    env.read_env(ENV_FILE)
 
 DEBUG: bool = env.bool("DEBUG", default=False)
 TRIAL_KEY = "trial-only-not-for-production-0123456789abcdefghijklmnop"
@@ -98,11 +100,12 @@ REDIS_URL: str = env.str("REDIS_URL", default="")
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
-# Three numbers in one order: a task ends (timeout) before its lease does, and its lease before the broker
-# would hand it out again (retry). integration_hub.checks refuses to start otherwise.
-TASK_SECONDS = 30
+# Four numbers in one order: a task stops taking work, ends (timeout) before its lease does, and its lease before
+# the broker would hand it out again (retry). integration_hub.checks refuses to start otherwise.
+TASK_SECONDS: int = env.int("HUB_TASK_SECONDS", default=30)
 """How long a task goes on taking new work."""
-LEASE_SECONDS = 90
+LEASE_SECONDS: int = env.int("HUB_LEASE_SECONDS", default=90)
+"""After so long the work of a worker that was lost is taken up by another."""
 ON_SQLITE: bool = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 ALERT_WORKERS: int = env.int("ALERT_WORKERS", default=2 if ON_SQLITE else 4)
 SYNC_WORKERS: int = env.int("SYNC_WORKERS", default=1 if ON_SQLITE else 4)
@@ -111,8 +114,8 @@ Q_CLUSTER: dict[str, Any] = {
     "ALT_CLUSTERS": {"alerts": {"workers": ALERT_WORKERS, "queue_limit": ALERT_WORKERS}},
     "workers": SYNC_WORKERS,
     "queue_limit": SYNC_WORKERS,
-    "timeout": 60,
-    "retry": 120,
+    "timeout": env.int("HUB_TASK_TIMEOUT", default=60),
+    "retry": env.int("HUB_TASK_RETRY", default=120),
     "max_attempts": 1,
     "ack_failures": True,
     "catch_up": False,
@@ -150,6 +153,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 HTTPS: bool = env.bool("HTTPS", default=PUBLIC_URL.startswith("https://"))
 SECURE_SSL_REDIRECT = HTTPS

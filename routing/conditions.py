@@ -194,6 +194,11 @@ def split_values(text: str) -> list[str]:
     return list(dict.fromkeys(cell for cell in cells if cell))
 
 
+def numerals(number: float) -> str:
+    """Write a number as people do: 20000000 and 1.5, never 20000000.0 or 1e-07."""
+    return format(Decimal(repr(number)), "f").removesuffix(".0")
+
+
 def _schema(row: Criterion, fields: Mapping[str, FieldSchema]) -> FieldSchema:
     if row.field in fields:
         return fields[row.field]
@@ -314,8 +319,4 @@ def _shown(actual: Any) -> str:
         return "true" if actual else "false"
     if isinstance(actual, str):
         return f'"{actual}"' if len(actual) <= _SHOWN_LENGTH else f'"{actual[:_SHOWN_LENGTH]}…"'
-    return (
-        f"{actual:g}"
-        if isinstance(actual, float) and actual.is_integer() and abs(actual) < 1e6
-        else str(actual)
-    )
+    return numerals(actual) if isinstance(actual, float) else str(actual)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
+from integration_hub.connectors.moments import lasting
 from integration_hub.connectors.records import Values
 from routing import conditions, recipients
 from routing.conditions import CriterionError, Match
@@ -134,17 +135,6 @@ def fallback_key(key: str) -> str:
 
 def _fitting(key: str) -> str:
     return key if len(key) <= DEDUP_KEY_LENGTH else hashlib.sha256(key.encode()).hexdigest()
-
-
-def lasting(length: timedelta) -> str:
-    """Say it in its two largest units: `45 s`, `12 min 5 s`, `3 d 4 h`."""
-    seconds = max(0, round(length.total_seconds()))
-    days, seconds = divmod(seconds, 86_400)
-    hours, seconds = divmod(seconds, 3600)
-    minutes, seconds = divmod(seconds, 60)
-    units = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    first = next((at for at, (count, _) in enumerate(units) if count), 3)
-    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count) or "0 s"
 
 
 Refusal = tuple[Verdict, Reason, str]

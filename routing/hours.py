@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from integration_hub.connectors.moments import lasting
 from integration_hub.connectors.moments import zone_named as zone_named
 
 HORIZON = timedelta(days=60)
 OUTSIDE = "outside working hours"
 _DAY = timedelta(days=1)
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def describe(presence: Presence, name: str, zone: str, now: datetime, *, held: b
     if presence.opens_at:
         parts.append(f"opens {_clock(presence.opens_at, presence, zone)}")
         if held:
-            parts.append(f"held {_duration(presence.opens_at - now)}")
+            parts.append(f"held {lasting(_in_minutes(presence.opens_at - now))}")
     else:
         parts.append(f"does not open within {HORIZON.days} days")
     return ", ".join(parts)
@@ -167,10 +169,6 @@ def _clock(moment: datetime, presence: Presence, zone: str) -> str:
     return f"{local:%H:%M}" if local.date() == presence.local.date() else f"{local:%a %d %b %H:%M}"
 
 
-def _duration(length: timedelta) -> str:
-    """Say it in its two largest units, rounded up to minutes so that a wait is never said to be nothing."""
-    minutes = -(-length // timedelta(minutes=1))
-    days, hours, minutes = minutes // 1440, minutes % 1440 // 60, minutes % 60
-    units = [(days, "d"), (hours, "h"), (minutes, "min")]
-    shown = [f"{count} {unit}" for count, unit in (units[:2] if days else units) if count]
-    return " ".join(shown) or "0 min"
+def _in_minutes(length: timedelta) -> timedelta:
+    """Round up to whole minutes, so that a wait is never said to be nothing."""
+    return -(-length // _MINUTE) * _MINUTE

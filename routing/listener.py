@@ -13,10 +13,13 @@ class RuleListener:
     """Named in settings.STREAM_LISTENERS."""
 
     def fields(self, stream: Stream) -> set[str]:
-        """Name what the enabled rules compare and what their messages show."""
+        """Name what the rules compare and what their messages show.
+
+        Also those that are off: a rule is tried out, and its records' values are learned, before it is on.
+        """
         names = ("record", alias_of(stream))
         found: set[str] = set()
-        for rule in Rule.objects.for_routing().filter(stream=stream):
+        for rule in Rule.objects.complete().filter(stream=stream):
             found |= field_names(criteria_of(list(rule.criteria.all())))
             found |= messages.record_fields(texts_of(rule.template), names)
             found.add(rule.watched_field.strip())
@@ -24,3 +27,8 @@ class RuleListener:
 
     def switched_off(self) -> set[str]:
         return {rule.origin for rule in Rule.objects.filter(enabled=False).only("key")}
+
+    def name(self, origin: str) -> str:
+        key = origin.removeprefix("rule:")
+        known = Rule.objects.filter(key=key).values_list("name", flat=True).first() if key != origin else None
+        return f"the rule “{known}”" if known else ""

@@ -77,10 +77,9 @@ def _reroute(alert: Alert, known: Directory, now: datetime) -> int:
         return 0
     with transaction.atomic():
         stored = outbox.enqueue([_draft(failed, message, now)], now)
-        for delivery in stored:
-            Alert.objects.create(
-                decision=decision, delivery=delivery, person_id=message.person_id, role=Role.FALLBACK
-            )
+        for delivery in stored:  # another process may just have stored the same one, with its alert
+            fallback = {"decision": decision, "person_id": message.person_id, "role": Role.FALLBACK}
+            Alert.objects.get_or_create(delivery=delivery, defaults=fallback)
     return len(stored)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 
 from routing import directory, drafting, rulebook
 from routing.decide import Previous, Proposal, RecordState, decide, event_time, unseen
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 LOOK_UPS = 10
 """People looked up for one batch at most: each is a call to the vendor, and the others wait for it."""
+LOOK_UP_SECONDS = 10.0
+"""After so long no further person is looked up: a vendor that hangs must not use up the life of the task."""
 NO_RULES = "no_rules"
 INTERNAL = "internal"
 _NEAREST = (
@@ -192,11 +194,11 @@ class _Routing:
             (case.rule.destination_id, person) for case in missed for person in case.proposal.missing_people
         }
         people = Person.objects.in_bulk([person for _, person in wanted])
+        end = time.monotonic() + LOOK_UP_SECONDS
         for destination_id, pk in sorted(wanted)[:LOOK_UPS]:
             destination = self._destination(destination_id)
-            found |= self._may_call(destination) and directory.look_up_missing(
-                destination, people[pk], self.now
-            )
+            if pk in people and time.monotonic() < end and self._may_call(destination):
+                found |= directory.look_up_missing(destination, people[pk], self.now)
         if not found:
             return []
         self.directories.clear()
@@ -215,13 +217,14 @@ class _Routing:
             tally = self._store(batch, cases)
         except (OperationalError, InterfaceError, changes.AlreadyRoutedError):
             raise  # no change's fault
-        except Exception:
+        except IntegrityError:
+            raise  # a rule or a person was deleted meanwhile: the next run reads them anew
+        except Exception as error:
             if len(batch) == 1:
                 logger.exception("a change cannot be decided", extra={"change": batch[0].pk})
-                with transaction.atomic():
-                    changes.mark_routed(batch, self.now)
-                self.counts.read += 1
-                self.counts.dead += 1
+                for case in cases:
+                    case.proposal, case.drafts = _unexpected(case, error), []
+                self._count(batch, self._store(batch, cases))
                 self.counts.reasons[INTERNAL] += 1
                 return
             middle = len(batch) // 2
@@ -229,12 +232,15 @@ class _Routing:
                 pks = {change.pk for change in half}
                 self._store_isolated(half, [case for case in cases if case.change.pk in pks])
         else:
-            self.counts.read += len(batch)
-            self.counts.waiting += tally.pop("waiting", 0)
-            self.counts.dead += tally.pop("dead", 0)
-            self.counts.unchanged += tally.pop("unchanged", 0)
-            self.counts.skipped += tally.total()
-            self.counts.reasons.update(tally)
+            self._count(batch, tally)
+
+    def _count(self, batch: Sequence[Change], tally: Counter[str]) -> None:
+        self.counts.read += len(batch)
+        self.counts.waiting += tally.pop("waiting", 0)
+        self.counts.dead += tally.pop("dead", 0)
+        self.counts.unchanged += tally.pop("unchanged", 0)
+        self.counts.skipped += tally.total()
+        self.counts.reasons.update(tally)
 
     def _store(self, batch: Sequence[Change], cases: Sequence[_Case]) -> Counter[str]:
         """Store all that follows from the batch, or nothing; return how many changes came to what."""

@@ -1,12 +1,16 @@
-"""Switching a rule on and off."""
+"""Switching a rule on and off, and taking it away."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import transaction
+
 from routing import validation
 from routing.models import Rule
 from routing.rulebook import draft_of
+from syncs import incidents, outbox
+from syncs.models import Delivery
 
 
 def enable(rule: Rule, now: datetime) -> list[str]:
@@ -21,3 +25,11 @@ def enable(rule: Rule, now: datetime) -> list[str]:
 def disable(rule: Rule) -> None:
     """Switch the rule off: it decides nothing, and its waiting messages stay where they are."""
     Rule.objects.filter(pk=rule.pk).update(enabled=False)
+
+
+def remove(rule: Rule, now: datetime) -> None:
+    """Delete the rule; what it held back to send later is given up, as nobody could stop it any more."""
+    with transaction.atomic():
+        outbox.dismiss(Delivery.objects.filter(origin=rule.origin), now)
+        incidents.close(f"{rule.origin}:errors", now)
+        rule.delete()

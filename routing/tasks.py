@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from routing import directory, reroute, router, work
+from routing import reroute, work
 from syncs import leases, queues
-from syncs.engine import poll, push
-from syncs.models import Stream
+from syncs.engine import push
+from syncs.isolation import isolated
 from syncs.schedules import ALERTS
 
 LOOK_AROUND = 1.0
@@ -31,24 +31,20 @@ def pump() -> None:
         woken: dict[str, datetime] = {}
         end = now + timedelta(seconds=settings.TASK_SECONDS)
         while timezone.now() < end:
-            work.isolated("dispatch", lambda: work.dispatch(timezone.now(), woken), [], timezone.now())
-            work.isolated("expire", lambda: push.expire(timezone.now()), [], timezone.now())
-            work.isolated("reroute", lambda: reroute.run(timezone.now()), [], timezone.now())
+            isolated("dispatch", lambda: work.dispatch(timezone.now(), woken), [], timezone.now())
+            isolated("expire", lambda: push.expire(timezone.now()), [], timezone.now())
+            isolated("reroute", lambda: reroute.run(timezone.now()), [], timezone.now())
             time.sleep(LOOK_AROUND)
     queues.wake("routing.tasks.pump", queue=ALERTS)
 
 
 def poll_and_route(stream_id: int) -> None:
-    stream = Stream.objects.select_related("connection").get(pk=stream_id)
-    done = poll.run(stream, timezone.now())
-    if done and done.waiting:
-        route(stream_id)
+    work.poll_and_route(stream_id, timezone.now())
 
 
 def route(stream_id: int) -> None:
-    stream = Stream.objects.select_related("connection").get(pk=stream_id)
-    work.push_after(router.run(stream, timezone.now()), timezone.now())
+    work.route(stream_id, timezone.now())
 
 
 def refresh_directory() -> None:
-    directory.refresh_all(timezone.now())
+    work.refresh_directory(timezone.now())

@@ -9,8 +9,11 @@ from typing import Any
 
 from django.db.models import Q
 
+from integration_hub.connectors.moments import lasting
+from routing.conditions import numerals
 from routing.models import Alert, Decision
 from routing.models.decisions import Role, Verdict
+from syncs.changes import begins_with
 from syncs.models import Change, Delivery, Sync
 from syncs.models.changes import ChangeOrigin, ChangeState
 from syncs.models.deliveries import DeliveryState
@@ -62,8 +65,8 @@ def search(text: str, limit: int = 25) -> list[Hit]:
         return []
     folded = term.casefold()
     rows = Change.objects.select_related("stream__connection").defer("values").order_by("-id")
-    by_id = Q(record_id=term) | (Q(record_id__startswith=term) if len(term) >= 15 else Q(pk__in=[]))
-    starts = Q(title_key__gte=folded, title_key__lt=folded + "\U0010ffff")
+    by_id = begins_with("record_id", term) if len(term) >= 15 else Q(record_id=term)
+    starts = begins_with("title_key", folded)
     found: dict[str, Hit] = {}
     for condition in (by_id, Q(email=folded), starts):
         _collect(rows.filter(condition), found, limit)
@@ -153,12 +156,12 @@ def _capture(change: Change, before: Change | None) -> Event:
         ] or [(None, "None of the fields that are read here changed.")]
     if change.origin in _TITLES:
         title = _TITLES[ChangeOrigin(change.origin)]
-    late = (change.captured_at - change.modified_at).total_seconds()
+    late = change.captured_at - change.modified_at
     return Event(
         at=change.captured_at,
         kind="captured",
         title=title,
-        text=f"{change.stream}: read {_seconds(late)} after it changed there ({change.modified_at:%H:%M:%S} UTC).",
+        text=f"{change.stream}: read {lasting(late)} after it changed there ({change.modified_at:%H:%M:%S} UTC).",
         tone="blue",
         lines=tuple(lines),
         pk=change.pk,
@@ -254,8 +257,8 @@ def _settled(delivery: Delivery, alert: Alert | None, what: str, at: datetime) -
     if delivery.state == DeliveryState.DELIVERED:
         text = f"Delivered after {tries}"
         if alert is not None:
-            passed = (at - alert.decision.trigger_at).total_seconds()
-            text += f", {_seconds(passed)} after the event at the vendor"
+            passed = at - alert.decision.trigger_at
+            text += f", {lasting(passed)} after the event at the vendor"
         verb = "written" if delivery.sync_id else "sent"
         return Event(at, "settled", f"{what} {verb}", f"{text}.", "green", pk=delivery.pk)
     text = " ".join(part for part in (delivery.error, delivery.remedy) if part)
@@ -292,12 +295,5 @@ def _is_stamp(value: Any, change: Change) -> bool:
 def _said(value: Any) -> str:
     if value in (None, ""):
         return "empty"
-    text = str(value)
+    text = numerals(value) if isinstance(value, float) else str(value)
     return f"“{text[:SHOWN]}…”" if len(text) > SHOWN else f"“{text}”"
-
-
-def _seconds(length: float) -> str:
-    if length < 120:
-        return f"{max(0.0, length):.0f} s"
-    minutes = int(length // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

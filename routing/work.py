@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from django.utils import timezone
 
 from routing import directory, reroute, router
-from syncs import incidents, queues
-from syncs.engine import parents, poll, push
+from syncs import heartbeats, incidents, queues
+from syncs.engine import parents, poll, push, runs
+from syncs.isolation import isolated
 from syncs.models import Change, Connection, Delivery, HubSettings, Stream, SyncRun
 from syncs.models.changes import ChangeState
-from syncs.models.incidents import IncidentKind
-from syncs.schedules import ALERTS, SYNC
+from syncs.schedules import ALERTS, QUEUES, SYNC
 
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 COUNTED = ("read", "delivered", "unchanged", "skipped", "waiting", "dead")
 
 WOKEN_AGAIN_AFTER = timedelta(seconds=3)
@@ -43,26 +39,32 @@ def tick(
     if HubSettings.get().enabled:
         isolated("directory", partial(directory.refresh_due, now), errors, now)
         for stream in Stream.objects.due(now).select_related("connection"):
-            done = isolated(stream.key, partial(poll.run, stream, now, clock=clock), errors, now)
+            done = isolated(f"poll {stream.key}", partial(poll.run, stream, now, clock=clock), errors, now)
             report["polls"] += _summary(stream.key, done)
         report["routes"] += _route(errors, now, clock)
-        for stream in parents.waiting(clock()):
+        renamed = list(parents.waiting(clock()))
+        for stream in renamed:
             read = partial(parents.run, stream, clock(), clock=clock)
-            isolated(f"children:{stream.key}", read, errors, now)
-        report["routes"] += _route(errors, now, clock)
+            isolated(f"children of {stream.key}", read, errors, now)
+        if renamed:
+            report["routes"] += _route(errors, now, clock)
     report["expired"] = isolated("expire", lambda: push.expire(clock()), errors, now) or 0
     for connection in _connections_to_push(clock()):
         send = partial(push.run, connection, clock(), clock=clock, sleep=sleep)
-        report["pushes"] += _summary(connection.key, isolated(connection.key, send, errors, now))
+        done = isolated(f"push {connection.key}", send, errors, now)
+        report["pushes"] += _summary(connection.key, done)
     report["rerouted"] = isolated("reroute", lambda: reroute.run(clock()), errors, now) or 0
     isolated("incidents", lambda: incidents.settle(clock()), errors, now)
+    isolated("lost runs", lambda: runs.close_lost(clock()), errors, now)
+    for queue in QUEUES:  # this process has just done the work of both
+        heartbeats.beat(queue, clock())
     return report
 
 
 def _route(errors: list[str], now: datetime, clock: Callable[[], datetime]) -> list[dict[str, Any]]:
     report = []
     for stream in _streams_to_route():
-        done = isolated(stream.key, partial(router.run, stream, clock()), errors, now)
+        done = isolated(f"route {stream.key}", partial(router.run, stream, clock()), errors, now)
         report += _summary(stream.key, done)
     return report
 
@@ -85,27 +87,31 @@ def dispatch(now: datetime, woken: dict[str, datetime]) -> int:
     return calls
 
 
-def isolated(name: str, function: Callable[[], T], errors: list[str], now: datetime) -> T | None:
-    """Call `function`; an unexpected error is logged and becomes an incident, and its neighbours go on."""
-    try:
-        result = function()
-    except Exception:
-        logger.exception("step failed", extra={"step": name})
-        errors.append(name)
-        incidents.raise_incident(
-            f"internal:{name}",
-            kind=IncidentKind.INTERNAL,
-            title=f"Internal error in {name}",
-            detail="The log has the traceback.",
-            remedy="Nothing is lost: it is tried again. Report it if it lasts.",
-            now=now,
-        )
-        return None
-    incidents.close(f"internal:{name}", now)
-    return result
+def refresh_directory(now: datetime) -> None:
+    if HubSettings.get().enabled:
+        isolated("directory", partial(directory.refresh_due, now), [], now)
 
 
-def push_after(stream_run: SyncRun | None, now: datetime) -> None:
+def poll_and_route(stream_id: int, now: datetime) -> None:
+    """Poll the stream if that is due still, and route what came; its task may be one of many that waited."""
+    stream = Stream.objects.due(now).filter(pk=stream_id).select_related("connection").first()
+    if stream is None or not HubSettings.get().enabled:
+        return
+    done = isolated(f"poll {stream.key}", partial(poll.run, stream, now), [], now)
+    if done and done.waiting:
+        route(stream_id, timezone.now())
+
+
+def route(stream_id: int, now: datetime) -> None:
+    """Route what waits and wake the senders of what came of it."""
+    stream = Stream.objects.filter(pk=stream_id).select_related("connection").first()
+    if stream is None or not HubSettings.get().enabled:
+        return
+    done = isolated(f"route {stream.key}", partial(router.run, stream, now), [], now)
+    _push_after(done, timezone.now())
+
+
+def _push_after(stream_run: SyncRun | None, now: datetime) -> None:
     """Wake the senders of what routing just enqueued, without waiting for the next look around."""
     if stream_run and stream_run.waiting:
         for connection in _connections_to_push(now):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.db.models import OuterRef, Q, Subquery
 
 from integration_hub.connectors.records import Record
 from syncs.models import Change, Stream
 from syncs.models.changes import ChangeOrigin, ChangeState
 
 CHUNK = 500
+HIGHEST = "\U0010ffff"
 
 
 class AlreadyRoutedError(DatabaseError):
@@ -49,22 +51,32 @@ def mark_routed(changes: Sequence[Change], now: datetime) -> None:
 
 
 def previous(changes: Sequence[Change]) -> dict[int, Change | None]:
-    """Return, by change id, the version of the same record just before each."""
-    ids = list({change.record_id for change in changes})
-    history: dict[tuple[int, str], list[Change]] = {}
-    for start in range(0, len(ids), CHUNK):
-        rows = Change.objects.filter(
-            record_id__in=ids[start : start + CHUNK], stream__in={change.stream_id for change in changes}
-        )
-        for row in rows.order_by("modified_at", "id"):
-            history.setdefault((row.stream_id, row.record_id), []).append(row)
-    found: dict[int, Change | None] = {}
-    for versions in history.values():
-        before: Change | None = None
-        for version in versions:
-            found[version.pk] = before
-            before = version
-    return {change.pk: found.get(change.pk) for change in changes}
+    """Return, by change id, the version of the same record just before each; of a long history only that is read."""
+    before = Change.objects.filter(
+        Q(modified_at__lt=OuterRef("modified_at")) | Q(pk__lt=OuterRef("pk")),
+        stream=OuterRef("stream"),
+        record_id=OuterRef("record_id"),
+        modified_at__lte=OuterRef("modified_at"),
+    ).order_by("-modified_at", "-pk")
+    found: dict[int, int | None] = {}
+    for start in range(0, len(changes), CHUNK):
+        rows = Change.objects.filter(pk__in=[change.pk for change in changes[start : start + CHUNK]])
+        found.update(rows.values_list("pk", Subquery(before.values("pk")[:1])))
+    wanted = [pk for pk in found.values() if pk]
+    versions: dict[int, Change] = {}
+    for start in range(0, len(wanted), CHUNK):
+        versions.update(Change.objects.in_bulk(wanted[start : start + CHUNK]))
+    return {change.pk: versions.get(found.get(change.pk) or 0) for change in changes}
+
+
+def begins_with(field: str, text: str) -> Q:
+    """Return the condition that a text column begins so, in the form that each database has an index for.
+
+    On PostgreSQL a range would depend on the collation: that of its images sorts the highest character first.
+    """
+    if connection.vendor == "sqlite":
+        return Q(**{f"{field}__gte": text, f"{field}__lt": text + HIGHEST})
+    return Q(**{f"{field}__startswith": text})
 
 
 def _known(stream: Stream, records: Sequence[Record]) -> set[tuple[str, str]]:

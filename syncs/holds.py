@@ -52,12 +52,19 @@ def failed(connection: Connection, error: ConnectorError, now: datetime) -> None
     if isinstance(error, ConfigError):
         hold(connection, code=error.code, reason=error.message, remedy=error.remedy, now=now)
     elif isinstance(error, RateLimitError):
-        pause(connection, until=now + timedelta(seconds=error.retry_after), reason=error.message)
-        if isinstance(error, BudgetError):
+        until = now + timedelta(seconds=error.retry_after)
+        pause(connection, until=until, reason=error.message)
+        is_budget = isinstance(error, BudgetError)
+        if is_budget or until - now >= OUTAGE_AFTER:
+            waits = (
+                "has used up its calls"
+                if is_budget
+                else f"must not be called before {until:%Y-%m-%d %H:%M} UTC"
+            )
             incidents.raise_incident(
                 f"budget:{connection.key}",
                 kind=IncidentKind.BUDGET,
-                title=f"{connection.name} has used up its calls",
+                title=f"{connection.name} {waits}",
                 detail=error.message,
                 remedy=error.remedy
                 or "It goes on when the vendor counts anew, or when you raise the budget.",

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils.timesince import timesince
 
 from integration_hub.connectors.mrkdwn import escape
-from syncs import outbox
+from syncs import listeners, outbox
 from syncs.models import Connection, Delivery, HubSettings, Incident
 from syncs.models.deliveries import DeliveryState
 from syncs.models.incidents import IncidentKind
@@ -72,13 +72,22 @@ def settle(now: datetime) -> None:
 
 
 def for_origin(
-    kind: IncidentKind, delivery: Delivery, *, title: str, detail: str, remedy: str, count: int, now: datetime
+    kind: IncidentKind,
+    delivery: Delivery,
+    *,
+    title: str,
+    detail: str,
+    remedy: str,
+    count: int,
+    now: datetime,
+    may_be_delay: bool = True,
 ) -> None:
     """Raise an incident about one rule's deliveries, or count it to its connection's, if that is the cause.
 
-    What an outage delayed may fail some minutes after its end: that is no new problem.
+    What an outage delayed may fail some minutes after its end: that is no new problem. What the vendor refused
+    (`may_be_delay` False) has nothing to do with it.
     """
-    cause = (
+    cause = may_be_delay and (
         Incident.objects.filter(
             Q(closed_at=None) | Q(closed_at__gt=now - QUIET),
             connection=delivery.connection_id,
@@ -105,6 +114,8 @@ def _count_on(key: str, count: int, now: datetime) -> bool:
 def _is_over(incident: Incident, now: datetime) -> bool:
     if incident.kind == IncidentKind.DEAD_LETTERS:
         return not Delivery.objects.filter(origin=incident.origin, state=DeliveryState.DEAD).exists()
+    if incident.kind == IncidentKind.ERRORS:
+        return incident.origin in listeners.switched_off()
     if incident.kind == IncidentKind.EXPIRED:
         return now - incident.last_seen_at >= QUIET
     return False

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import connection as database
+from django.db.models import F, Q
 
 from syncs.models import Lease
 
@@ -21,7 +23,8 @@ def held(name: str, seconds: float, now: datetime) -> Iterator[Lease | None]:
     """
     owner = uuid.uuid4().hex
     Lease.objects.get_or_create(name=name, defaults={"until": now})
-    taken = Lease.objects.filter(name=name, until__lte=now).update(
+    free = Q(until__lte=now) | Q(owner="")  # what was given back is free also after the clock was set back
+    taken = Lease.objects.filter(free, name=name).update(
         owner=owner, until=now + timedelta(seconds=seconds), fence=F("fence") + 1
     )
     if not taken:
@@ -29,8 +32,24 @@ def held(name: str, seconds: float, now: datetime) -> Iterator[Lease | None]:
         return
     try:
         yield Lease.objects.get(name=name)
+    except (OperationalError, InterfaceError):
+        if not database.is_usable():
+            close_old_connections()  # a connection that was cut must not keep the lease, which blocks everybody
+        raise
     finally:
-        Lease.objects.filter(name=name, owner=owner).update(until=now)
+        Lease.objects.filter(name=name, owner=owner).update(owner="", until=now)
+
+
+@contextmanager
+def first_free(names: Sequence[str], seconds: float, now: datetime) -> Iterator[Lease | None]:
+    """Hold the first of the leases that is free. None: all are taken."""
+    with ExitStack() as stack:
+        for name in names:
+            lease = stack.enter_context(held(name, seconds, now))
+            if lease:
+                yield lease
+                return
+        yield None
 
 
 def is_held(name: str, now: datetime) -> bool:

@@ -18,6 +18,8 @@ SHORT_WAIT = 2.0
 """Seconds a caller may be kept waiting for its turn; for more it is told to come back."""
 BUDGET_PAUSE = 900.0
 """Seconds after which a used-up budget is looked at again."""
+LOOK = 3
+"""Calls for that look, such as log in and ask: without one the vendor's count would stay as it was for a day."""
 MICRO = 1_000_000
 
 
@@ -106,28 +108,42 @@ class Budget:
 
 
 def budget(connection: Connection, own: int, now: datetime) -> Budget:
-    """Return the day's budget; `own` is how many calls this hub made.
-
-    The vendor's own count is the truth where it gives one that is less than a day old (it also counts what
-    others call); else our own count of the day.
-    """
-    ours, theirs = connection.daily_budget, connection.vendor_limit
-    if not theirs or not _is_recent(connection, now):
-        return Budget(own, ours)
-    return Budget(max(own, connection.vendor_used or 0), theirs if ours is None else min(ours, theirs))
+    """Return the tighter one of the day's budgets; `own` is how many calls this hub made."""
+    known = [one for one in (_ours(connection, own), _theirs(connection, own, now)) if one]
+    return min(known, key=lambda one: (one.limit or 0) - one.used) if known else Budget(own, None)
 
 
 def calls_left(connection: Connection, priority: Priority, now: datetime) -> int | None:
     """Return how many more calls work of this priority may make today; None: no limit is known."""
-    day = budget(connection, used_today(connection, now), now)
-    if day.limit is None:
-        return None
+    own = used_today(connection, now)
+    ours, theirs = _ours(connection, own), _theirs(connection, own, now)
+    left = [_left(connection, one, priority) for one in (ours,) if one]
+    if theirs:
+        calls = _left(connection, theirs, priority)
+        is_due = priority == Priority.LIVE and not _is_recent(connection, now, seconds=BUDGET_PAUSE)
+        left.append(max(calls, LOOK) if is_due else calls)
+    return min(left, default=None)
+
+
+def _left(connection: Connection, day: Budget, priority: Priority) -> int:
     reserved = {
         Priority.LIVE: 0,
         Priority.FLOW: connection.reserve_live,
         Priority.BACKFILL: connection.reserve_live + connection.reserve_flows,
     }[priority]
-    return max(0, day.limit * (100 - reserved) // 100 - day.used)
+    return max(0, (day.limit or 0) * (100 - reserved) // 100 - day.used)
+
+
+def _ours(connection: Connection, own: int) -> Budget | None:
+    """What this hub may spend; what others call is not spent from it."""
+    return None if connection.daily_budget is None else Budget(own, connection.daily_budget)
+
+
+def _theirs(connection: Connection, own: int, now: datetime) -> Budget | None:
+    """What the vendor allows everybody, as long as its count is less than a day old."""
+    if not connection.vendor_limit or not _is_recent(connection, now, seconds=24 * 3600):
+        return None
+    return Budget(max(own, connection.vendor_used or 0), connection.vendor_limit)
 
 
 def used_today(connection: Connection, now: datetime) -> int:
@@ -138,6 +154,6 @@ def used_today(connection: Connection, now: datetime) -> int:
     return int(total or 0)
 
 
-def _is_recent(connection: Connection, now: datetime) -> bool:
+def _is_recent(connection: Connection, now: datetime, *, seconds: float) -> bool:
     reported = connection.vendor_reported_at
-    return reported is not None and now - reported < timedelta(hours=24)
+    return reported is not None and now - reported < timedelta(seconds=seconds)

@@ -20,6 +20,9 @@ class Listener(Protocol):
     def switched_off(self) -> Iterable[str]:
         """Name the origins whose deliveries must not be sent now."""
 
+    def name(self, origin: str) -> str:
+        """Say what people call one of its origins; "" for an origin of somebody else."""
+
 
 def fields(stream: Stream) -> set[str]:
     """Return what one read of the stream must carry so that everybody is served."""
@@ -28,6 +31,11 @@ def fields(stream: Stream) -> set[str]:
 
 def switched_off() -> set[str]:
     return {origin for listener in _listeners() for origin in listener.switched_off()}
+
+
+def name(origin: str) -> str:
+    """Return what people call the origin of a delivery, such as “rule Hot leads”."""
+    return next((known for listener in _listeners() if (known := listener.name(origin))), origin)
 
 
 def _listeners() -> list[Listener]:

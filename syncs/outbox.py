@@ -10,10 +10,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import Case, F, QuerySet, TextField, Value, When
+from django.db.models.functions import Coalesce, Concat
 
-from integration_hub.connectors.errors import ConnectorError, RecipientError
+from integration_hub.connectors.errors import (
+    ConnectorError,
+    RecipientError,
+    RejectedError,
+    UnknownOutcomeError,
+)
 from integration_hub.connectors.records import Operation
 from syncs.models import Connection, Delivery, Priority
 from syncs.models.deliveries import DeliveryState
@@ -46,18 +51,20 @@ class Draft:
 
 def enqueue(drafts: Sequence[Draft], now: datetime) -> list[Delivery]:
     """Store the drafts and return those that were new; one whose dedup key is known is left out."""
-    by_key = {draft.dedup_key: draft for draft in reversed(drafts)}
+    by_key: dict[str, Draft] = {}
+    for draft in drafts:
+        by_key.setdefault(draft.dedup_key, draft)
     keys = list(by_key)
     known: set[str] = set()
     for start in range(0, len(keys), MATCHED_AT_ONCE):
         known.update(_stored_keys(keys[start : start + MATCHED_AT_ONCE]))
-    fresh = [key for key in reversed(keys) if key not in known]
+    fresh = [key for key in keys if key not in known]
     rows = [_row(by_key[key], now) for key in fresh]
     Delivery.objects.bulk_create(rows, ignore_conflicts=True, batch_size=MATCHED_AT_ONCE)
     # ignore_conflicts returns no ids, and another process may have been first with a key: read back what is ours.
     stored: list[Delivery] = []
     for start in range(0, len(fresh), MATCHED_AT_ONCE):
-        stored += Delivery.objects.filter(dedup_key__in=fresh[start : start + MATCHED_AT_ONCE])
+        stored += Delivery.objects.filter(dedup_key__in=fresh[start : start + MATCHED_AT_ONCE]).order_by("pk")
     return stored
 
 
@@ -74,6 +81,7 @@ def claim(
     `without` are origins that are switched off. A lane that had a delivery within `lane_interval` seconds waits.
     """
     owner = uuid.uuid4().hex
+    _recover(connection, now)
     candidates = Delivery.objects.due(now).filter(connection=connection).exclude(origin__in=without)
     busy = Delivery.objects.filter(connection=connection, state=DeliveryState.SENDING, lease_until__gte=now)
     taken: set[str] = set(busy.values_list("lane", flat=True))
@@ -128,15 +136,28 @@ def give_back(deliveries: Sequence[Delivery]) -> int:
 def expire(deliveries: Sequence[Delivery], *, reason: str, now: datetime) -> int:
     """Settle: it is too late for them to be of use."""
     return _settle(
-        deliveries, state=DeliveryState.EXPIRED, settled_at=now, error=reason, error_code="expired", remedy=""
+        deliveries,
+        state=DeliveryState.EXPIRED,
+        settled_at=now,
+        error=_with_last_error(reason),
+        error_code="expired",
+        remedy="",
     )
 
 
 def bury(deliveries: Sequence[Delivery], error: ConnectorError, *, now: datetime) -> int:
-    """Settle: dead letters, which only a person can revive."""
+    """Settle: dead letters, which only a person can revive.
+
+    One that may have arrived is looked for before it is sent again. If that look is refused, the person decides.
+    """
+    unanswered: dict[str, Any] = {}
+    if isinstance(error, UnknownOutcomeError):
+        unanswered["unanswered_at"] = Coalesce(F("unanswered_at"), F("attempted_at"))
+    elif isinstance(error, RejectedError):
+        unanswered["unanswered_at"] = None
     return _settle(
         deliveries, state=DeliveryState.DEAD, settled_at=now, unreachable=isinstance(error, RecipientError),
-        error=error.message, error_code=error.code, remedy=error.remedy,
+        error=error.message, error_code=error.code, remedy=error.remedy, **unanswered,
     )  # fmt: skip
 
 
@@ -172,16 +193,22 @@ def expire_overdue(pks: Sequence[int], *, reason: str, now: datetime) -> int:
     return (
         overdue(now)
         .filter(pk__in=pks)
-        .update(state=DeliveryState.EXPIRED, settled_at=now, error=reason, error_code="expired", remedy="")
+        .update(
+            state=DeliveryState.EXPIRED,
+            settled_at=now,
+            error=_with_last_error(reason),
+            error_code="expired",
+            remedy="",
+        )
     )
 
 
 def requeue(deliveries: QuerySet[Delivery], now: datetime) -> int:
-    """Revive dead, expired and dismissed ones: due at once, with the time they had from the start to be fresh."""
+    """Revive dead, expired and dismissed ones: due at once, with the time they had to be fresh when first due."""
     revivable = (DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.DISMISSED)
     revived = 0
-    for delivery in deliveries.filter(state__in=revivable).only("pk", "created_at", "expires_at", "state"):
-        expires_at = delivery.expires_at and now + (delivery.expires_at - delivery.created_at)
+    for delivery in deliveries.filter(state__in=revivable).only("pk", "fresh_for", "state"):
+        expires_at = None if delivery.fresh_for is None else now + delivery.fresh_for
         revived += Delivery.objects.filter(pk=delivery.pk, state=delivery.state).update(
             state=DeliveryState.WAITING, due_at=now, expires_at=expires_at, settled_at=None, attempts=0,
             error="", error_code="", remedy="",
@@ -194,6 +221,12 @@ def dismiss(deliveries: QuerySet[Delivery], now: datetime) -> int:
     return deliveries.filter(state__in=(DeliveryState.DEAD, DeliveryState.WAITING)).update(
         state=DeliveryState.DISMISSED, settled_at=Coalesce(F("settled_at"), now)
     )
+
+
+def _with_last_error(reason: str) -> Case:
+    """Keep, behind the reason, what stood in the way until then."""
+    last = Concat(Value(f"{reason} The last try: "), F("error"), output_field=TextField())
+    return Case(When(error="", then=Value(reason)), default=last, output_field=TextField())
 
 
 def _stored_keys(keys: Sequence[str]) -> list[str]:
@@ -216,6 +249,7 @@ def _row(draft: Draft, now: datetime) -> Delivery:
         version_at=draft.version_at,
         due_at=draft.due_at,
         expires_at=draft.expires_at,
+        fresh_for=draft.expires_at and draft.expires_at - draft.due_at,
         created_at=now,
     )
 
@@ -235,11 +269,17 @@ def _take(pks: Sequence[int], owner: str, now: datetime) -> None:
                 continue  # its lane is in flight elsewhere
 
 
-def _mark(due: QuerySet[Delivery], owner: str, now: datetime) -> None:
-    # A row still marked as sending lost its worker in the middle: whether that try landed is unknown.
-    due.filter(state=DeliveryState.SENDING).update(
+def _recover(connection: Connection, now: datetime) -> None:
+    """Put back those whose worker was lost in the middle of sending: whether that try landed is unknown.
+
+    All of them, before any is chosen: one left as it is would keep its lane from others that are due before it.
+    """
+    Delivery.objects.filter(connection=connection, state=DeliveryState.SENDING, lease_until__lt=now).update(
         state=DeliveryState.WAITING, due_at=now, unanswered_at=F("attempted_at")
     )
+
+
+def _mark(due: QuerySet[Delivery], owner: str, now: datetime) -> None:
     due.filter(state=DeliveryState.WAITING).update(
         state=DeliveryState.SENDING,
         lease_owner=owner,

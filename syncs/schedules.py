@@ -28,7 +28,7 @@ PLANS = (
     Plan("hub: heartbeat of alerts", "syncs.tasks.beat", ALERTS, 1, ALERTS),
     Plan("hub: heartbeat of sync", "syncs.tasks.beat", SYNC, 1, SYNC),
     Plan("hub: incidents", "syncs.tasks.settle_incidents", SYNC, 1),
-    Plan("hub: directory", "routing.tasks.refresh_directory", SYNC, 60),
+    Plan("hub: directory", "routing.tasks.refresh_directory", SYNC, 5),
     Plan("hub: prune history", "syncs.tasks.prune", SYNC, 24 * 60),
 )
 
@@ -40,7 +40,11 @@ def install() -> int:
     """
     changed = 0
     with transaction.atomic():
-        ours = {s.name: s for s in Schedule.objects.select_for_update().filter(name__startswith="hub: ")}
+        ours: dict[str, Schedule] = {}
+        for schedule in Schedule.objects.select_for_update().filter(name__startswith="hub: ").order_by("pk"):
+            if ours.setdefault(schedule.name, schedule) is not schedule:
+                schedule.delete()  # two installations at once: names are not unique in the table
+                changed += 1
         for plan in PLANS:
             wanted: dict[str, Any] = {
                 "func": plan.function,

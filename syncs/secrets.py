@@ -56,12 +56,23 @@ def revealed(kept: dict[str, Any] | None) -> str:
         return os.environ[name]
     path = os.environ.get(f"{name}_FILE", "")
     if path:
-        return Path(path).read_text().strip()
+        return _read(name, path)
     raise ConfigError(
         f"The environment variable {name} is not set.",
         code="secret_missing",
         remedy=f"Set {name} (or {name}_FILE) for every process of the hub, or enter the secret itself.",
     )
+
+
+def _read(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(
+            f"The file that {name}_FILE names cannot be read.",
+            code="secret_missing",
+            remedy=f"Correct {name}_FILE, or let the hub's processes read the file.",
+        ) from None
 
 
 def _fernet() -> MultiFernet:

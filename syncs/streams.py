@@ -17,6 +17,7 @@ def as_source(connector: object, stream: Stream) -> Source:
     if not isinstance(connector, Source):
         raise ConfigError(
             f"{stream.connection} cannot be read from.",
+            code="not_a_source",
             remedy="Choose a connection for the stream whose vendor holds records, such as Salesforce.",
         )
     return connector

@@ -22,3 +22,8 @@ class SyncListener:
 
     def switched_off(self) -> set[str]:
         return {sync.origin for sync in Sync.objects.filter(enabled=False).only("key")}
+
+    def name(self, origin: str) -> str:
+        key = origin.removeprefix("sync:")
+        known = Sync.objects.filter(key=key).values_list("name", flat=True).first() if key != origin else None
+        return f"the sync “{known}”" if known else ""

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.conf import settings
 from django.utils import timezone
 
-from syncs import incidents, pruning, queues
-from syncs.engine import parents, push
-from syncs.models import Connection, Heartbeat, Stream
+from syncs import heartbeats, incidents, leases, pruning, queues
+from syncs.engine import parents, push, runs
+from syncs.isolation import isolated
+from syncs.models import Connection, Stream
 from syncs.schedules import SYNC
+
+SENDERS = 2
+"""Workers that send to one connection at once: a vendor that hangs must leave some to the others."""
 
 
 def push_connection(connection_id: int) -> None:
-    push.run(Connection.objects.get(pk=connection_id), timezone.now())
+    """Send what is due; an error of our own is told as an incident, for nobody reads a task's traceback."""
+    now = timezone.now()
+    for connection in Connection.objects.filter(pk=connection_id):
+        names = [f"push:{connection_id}:{number}" for number in range(SENDERS)]
+        with leases.first_free(names, settings.LEASE_SECONDS, now) as lease:
+            if lease:
+                isolated(f"push {connection.key}", partial(push.run, connection, now), [], now)
 
 
 def read_children(stream_id: int) -> None:
@@ -21,11 +33,12 @@ def read_children(stream_id: int) -> None:
 
 def beat(queue: str) -> None:
     """Stamp that a task went through this queue from end to end: a frozen cluster cannot."""
-    Heartbeat.objects.update_or_create(queue=queue, defaults={"beaten_at": timezone.now()})
+    heartbeats.beat(queue, timezone.now())
 
 
 def settle_incidents() -> None:
     incidents.settle(timezone.now())
+    runs.close_lost(timezone.now())
 
 
 def prune() -> None:

@@ -160,8 +160,9 @@ def test_the_state_of_each_connection():
         pytest.param(100, None, 30, 100, id="our own"),
         pytest.param(0, None, 30, 0, id="none at all"),
         pytest.param(None, (800, 1_000), 800, 1_000, id="the vendor's"),
-        pytest.param(900, (800, 1_000), 800, 900, id="the smaller one"),
-        pytest.param(0, (800, 1_000), 800, 0, id="none at all, whatever the vendor says"),
+        pytest.param(900, (800, 1_000), 800, 1_000, id="the vendor's is the tighter one"),
+        pytest.param(100, (800, 1_000), 30, 100, id="our own is the tighter one"),
+        pytest.param(0, (800, 1_000), 30, 0, id="none at all, whatever the vendor says"),
         pytest.param(None, (20, 1_000), 30, 1_000, id="the vendor counts late"),
     ],
 )

@@ -1,8 +1,8 @@
-"""Instants as messages carry and show them."""
+"""Instants and lengths of time as people read them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 
@@ -32,3 +32,16 @@ def zone_named(name: str) -> ZoneInfo:
         raise ValueError(
             f"“{name}” is not a time zone. Use a name such as Europe/Berlin or America/New_York."
         ) from None
+
+
+def lasting(length: timedelta) -> str:
+    """Say it in its two largest units, as everywhere in the hub: `0.8 s`, `45 s`, `12 min 5 s`, `3 d 4 h`."""
+    exact = max(0.0, length.total_seconds())
+    if exact < 10:
+        return f"{exact:.1f} s".replace(".0 s", " s")
+    days, seconds = divmod(round(exact), 86_400)
+    hours, seconds = divmod(seconds, 3600)
+    minutes, seconds = divmod(seconds, 60)
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    first = next(at for at, (count, _) in enumerate(units) if count)
+    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count)

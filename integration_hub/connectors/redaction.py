@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable
+from html import unescape
 from urllib.parse import quote, quote_plus, urlsplit
 
 EXCERPT = 300
@@ -19,13 +20,19 @@ _TOKEN_FIELD = re.compile(
     r"(?i)(\"?(?:access_token|refresh_token|client_secret|assertion|password)\"?\s*[:=]\s*\"?)[^\s\"&,}]+"
 )
 _QUERY = re.compile(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_TITLE = re.compile(r"(?i)<title\b[^<>]*>([^<]*)")
 _TAG = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return `text` without secrets (plain, quoted or base64), credentials, queries of addresses, e-mails."""
+    """Return `text` without secrets (plain, quoted or base64), credentials, queries of addresses, e-mails.
+
+    Also without control characters: a proxy may answer with anything, and PostgreSQL keeps no NUL.
+    """
+    text = _CONTROL.sub("", text)
     for secret in sorted(secrets, key=len, reverse=True):  # one secret may be part of another
-        for form in _forms(secret):
+        for form in _forms(_CONTROL.sub("", secret)):
             text = text.replace(form, MASK)
     text = _QUERY.sub(r"\1", text)
     text = _TOKEN_FIELD.sub(rf"\1{MASK}", text)
@@ -34,9 +41,18 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def excerpt(text: str) -> str:
-    """Return the beginning of an answer on one line: markup and long white space are no help to a reader."""
-    plain = " ".join(_TAG.sub(" ", text).split())
+    """Return the beginning of an answer on one line: markup and long white space are no help to a reader.
+
+    Of a page only its title: the body says the same once more, or apologizes.
+    """
+    title = _TITLE.search(text)
+    plain = _plain(title[1]) if title else ""
+    plain = plain or _plain(text)
     return plain if len(plain) <= EXCERPT else plain[: EXCERPT - 1] + "…"
+
+
+def _plain(markup: str) -> str:
+    return " ".join(unescape(_TAG.sub(" ", markup)).split())
 
 
 def without_query(url: str) -> str:

@@ -285,7 +285,9 @@ def _select(fields: Sequence[str], object_type: str, *, where: str) -> str:
 def _object(name: str) -> str:
     if not _OBJECT.fullmatch(name):
         raise ConfigError(
-            f"“{name}” is not the API name of a Salesforce object.", remedy="Choose one of the list."
+            f"“{name}” is not the API name of a Salesforce object.",
+            code="object_type",
+            remedy="Choose one of the list.",
         )
     return name
 

@@ -44,7 +44,8 @@ SLACKBOT = "USLACKBOT"
 SCOPES = {
     "chat:write": "send messages",
     "im:write": "open a direct message",
-    "im:history": "see whether a message arrived before sending it again",
+    "im:history": "see whether a direct message arrived before sending it again",
+    "channels:history": "see the same of a message to a public channel",
     "users:read": "list the members",
     "users:read.email": "find people by their e-mail",
 }
@@ -91,12 +92,19 @@ class Slack(Destination, People):
         super().__init__(config, transport, keeper)
         transport.classify = classify
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self._known: dict[str, str] | None = None
 
     def write(self, request: WriteRequest) -> list[RecordResult]:
         return send_each(request, self._send)
 
     def recall(self, request: WriteRequest) -> list[RecordResult | None]:
-        return [self._find(write) for write in request.writes]
+        try:
+            return [self._find(write) for write in request.writes]
+        except AuthError as error:
+            if error.code != "missing_scope":
+                raise
+            # Each kind of conversation has a scope of its own; without one of them all else still works.
+            raise RejectedError(error.message, code=error.code, remedy=error.remedy) from None
 
     def update_message(self, remote_id: str, values: Values) -> None:
         """Change a message that was sent; nobody is notified of it."""
@@ -164,7 +172,9 @@ class Slack(Destination, People):
                 raise
             # Refused is surely not sent: a plain message now is better than none.
             answer = self._post({**message, "text": slack_blocks.plain_fallback(values)})
-        return f"{answer.get('channel', message['channel'])}:{answer.get('ts', '')}"
+        channel = str(answer.get("channel", message["channel"]))
+        self._learn_channel(str(message["channel"]), channel)
+        return f"{channel}:{answer.get('ts', '')}"
 
     def _post(self, message: Mapping[str, Any]) -> dict[str, Any]:
         return self._call("chat.postMessage", json=message, repeatable=False, purpose="send message")
@@ -174,6 +184,8 @@ class Slack(Destination, People):
         if channel.startswith(("U", "W")):
             opened = self._call("conversations.open", data={"users": channel}, purpose="recall message")
             channel = opened["channel"]["id"]
+        elif channel.startswith("#"):
+            channel = self._channel_id(channel)
         for message in self._history(channel, write.attempted_at):
             metadata = message.get("metadata") or {}
             payload = metadata.get("event_payload") or {}
@@ -185,6 +197,37 @@ class Slack(Destination, People):
             if is_it and message.get("bot_id") == self._bot_id():
                 return RecordResult(write.ref, Outcome.SENT, remote_id=f"{channel}:{message['ts']}")
         return None
+
+    def _learn_channel(self, name: str, channel_id: str) -> None:
+        """Keep the id of a channel that we know by name: messages are sent to names, but read back by id only."""
+        if name.startswith("#") and self._remembered().get(name) != channel_id:
+            self._remember({name: channel_id})
+
+    def _channel_id(self, name: str) -> str:
+        known = self._remembered().get(name)
+        if known is None:
+            raise RejectedError(
+                f"Slack did not answer, and whether the message is in {name} cannot be seen: "
+                "a channel is read by its id, and no message to this name has succeeded yet.",
+                code="channel_by_name",
+                remedy="Look into the channel. If the message is missing, requeue it. "
+                "Naming the channel by its id (C…) avoids this.",
+            )
+        return known
+
+    def _remembered(self) -> Mapping[str, str]:
+        """What we learned under the present token; read once for each use of the connector."""
+        if self._known is None:
+            kept = self.keeper.recall()
+            self._known = dict(kept) if kept.get("of_token") == self._token_mark() else {}
+        return self._known
+
+    def _remember(self, values: Mapping[str, str]) -> None:
+        self._known = {**self._remembered(), **values, "of_token": self._token_mark()}
+        self.keeper.remember(self._known)
+
+    def _token_mark(self) -> str:
+        return hashlib.sha256(self.config.get("bot_token", "").encode()).hexdigest()[:16]
 
     def _history(self, channel: str, since: datetime | None) -> Iterator[dict[str, Any]]:
         arguments: dict[str, Any] = {
@@ -205,13 +248,10 @@ class Slack(Destination, People):
 
     def _bot_id(self) -> str:
         """Return our bot's id, kept as long as the token stays the same."""
-        token = hashlib.sha256(self.config.get("bot_token", "").encode()).hexdigest()[:16]
-        kept = self.keeper.recall()
-        if kept.get("bot_id") and kept.get("bot_of") == token:
-            return kept["bot_id"]
-        bot_id = str(self._call("auth.test", purpose="recall message").get("bot_id", ""))
-        self.keeper.remember({"bot_id": bot_id, "bot_of": token})
-        return bot_id
+        if "bot_id" not in self._remembered():
+            answer = self._call("auth.test", purpose="recall message")
+            self._remember({"bot_id": str(answer.get("bot_id", ""))})
+        return self._remembered()["bot_id"]
 
     def _missing_scopes(self, response: requests.Response) -> list[str]:
         listed = response.headers.get("x-oauth-scopes")

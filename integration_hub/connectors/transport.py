@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json as jsonlib
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -101,9 +102,14 @@ def check_base_url(url: str) -> None:
 
 
 def read_json(response: requests.Response) -> Any:
-    """Return the parsed body; an answer that is no JSON comes from something in between and may pass."""
+    """Return the parsed body; an answer that is no JSON comes from something in between and may pass.
+
+    Without what PostgreSQL refuses to keep, NUL, halves of characters and numbers that are none: one such value
+    would keep its whole page from being stored, for ever.
+    """
     try:
-        return jsonlib.loads(response.content)
+        body = jsonlib.loads(response.content, parse_constant=lambda _name: None)
+        return _storable(body) if _SUSPICIOUS.search(response.content) else body
     except (ValueError, RecursionError):
         kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
         raise RetryableError(
@@ -301,6 +307,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+_SUSPICIOUS = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("", value)
+    if isinstance(value, dict):
+        return {_storable(key): _storable(inner) for key, inner in value.items()}
+    return [_storable(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:

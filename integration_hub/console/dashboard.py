@@ -75,7 +75,7 @@ def numbers(now: datetime) -> list[dict[str, Any]]:
             "value": Change.objects.filter(state=ChangeState.WAITING).count(),
             "tone": "gray",
             "model": "change",
-            "query": "state__exact=waiting",
+            "query": "waiting=yes",
         },
     ]
 

@@ -56,11 +56,11 @@ def timeline_record(request: HttpRequest, record_id: str) -> HttpResponse:
 def sla(request: HttpRequest) -> HttpResponse:
     _ask(request, "routing.view_alert")
     days, since, until = _period(request)
-    rows = answer_times.by_rule_and_day(since, until)
+    found = answer_times.summary(since, until)
     return _page(
-        request, "hub/sla.html", "Answer times", rows=rows, totals=answer_times.by_rule(since, until),
-        newest=answer_times.newest(since, until, NEWEST), days=days, periods=PERIODS,
-        chart=json.dumps(times_by_day(rows)) if rows else "",
+        request, "hub/sla.html", "Answer times", rows=found.by_day, totals=found.by_rule,
+        newest=list(answer_times.passages(since, until, NEWEST)), days=days, periods=PERIODS,
+        chart=json.dumps(times_by_day(found.by_day)) if found.by_day else "",
     )  # fmt: skip
 
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from integration_hub.connectors.moments import lasting
 from integration_hub.demo.outcome import Outcome
 from integration_hub.demo.watch import Line
-from routing.decide import lasting
 from syncs.models.deliveries import DeliveryState
 
 WIDTH_OF_A_FILE = 150

@@ -45,6 +45,7 @@ def once(seconds: float, report: Report) -> bool:
 
 def going_on(port: int, seconds: float, report: Report) -> None:
     """Play all scenes with the pages open to look at, then go on with new leads until Ctrl-C."""
+    web.refuse_taken(port)
     staging.prepare_database()
     log = Path(settings.DATABASES["default"]["NAME"]).with_suffix(".web.log")
     with _ended_by_signals(), Simulator() as simulator:

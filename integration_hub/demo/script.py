@@ -111,24 +111,28 @@ def _plain_scenes() -> list[Scene]:
             messages={TOM: 1},
             reads=nobody_is_pinged,
         ),
-        Scene(
-            "too-old",
-            "Lead that becomes visible after nine minutes",
-            [
-                Act(
-                    CURTAIN,
-                    "Salesforce: a lead from nine minutes ago, Eve Old, becomes visible",
-                    lambda stage: stage.world.add_lead(
-                        PRIYA, FirstName="Eve", LastName="Old", created_at=stage.world.now() - LATE
-                    ),
-                )
-            ],
-            verdict=Verdict.SKIP,
-            reason=Reason.TOO_OLD,
-            says="the rule's limit is 5 min",
-            state=None,
-        ),
+        _too_old(),
     ]
+
+
+def _too_old() -> Scene:
+    return Scene(
+        "too-old",
+        "Lead that becomes visible after nine minutes",
+        [
+            Act(
+                CURTAIN,
+                "Salesforce: a lead from nine minutes ago, Eve Old, becomes visible",
+                lambda stage: stage.world.add_lead(
+                    PRIYA, FirstName="Eve", LastName="Old", created_at=stage.world.now() - LATE
+                ),
+            )
+        ],
+        verdict=Verdict.SKIP,
+        reason=Reason.TOO_OLD,
+        says="the rule's limit is 5 min",
+        state=None,
+    )
 
 
 def _people_scenes() -> list[Scene]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from routing.decide import lasting
+from integration_hub.connectors.moments import lasting
 from routing.models import Alert, Decision
 from routing.models.decisions import Verdict
 from syncs.models import Delivery

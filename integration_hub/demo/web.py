@@ -23,7 +23,6 @@ LOG_LINES = 15
 @contextmanager
 def serving(port: int, log: Path) -> Iterator[str]:
     """Serve the pages while the context lasts; give their address. CommandError: it cannot."""
-    _refuse_taken(port)
     address = f"http://{HOST}:{port}"
     command = [
         sys.executable,
@@ -39,7 +38,7 @@ def serving(port: int, log: Path) -> Iterator[str]:
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PUBLIC_URL": address},
+            env={**os.environ, **_settings(address)},
             start_new_session=True,
         )
         try:
@@ -49,7 +48,13 @@ def serving(port: int, log: Path) -> Iterator[str]:
             _stop(child)
 
 
-def _refuse_taken(port: int) -> None:
+def _settings(address: str) -> dict[str, str]:
+    """Return what the pages need on this machine, whatever an .env says for the real installation."""
+    return {"DEBUG": "true", "PUBLIC_URL": address, "HTTPS": "false", "ALLOWED_HOSTS": HOST, "REDIS_URL": ""}
+
+
+def refuse_taken(port: int) -> None:
+    """Raise if somebody else has the port: better before anything is prepared than after."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

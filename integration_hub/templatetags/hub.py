@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django import template
 from django.utils.safestring import SafeString
 
+from integration_hub.connectors.moments import lasting
 from integration_hub.console import pills
 from syncs.models.deliveries import DeliveryState
 
@@ -16,17 +17,7 @@ register = template.Library()
 
 @register.filter
 def length_of_time(seconds: float | None) -> str:
-    """Say a length as people read it: 0.8 s, 42 s, 4 min 10 s, 3 h 5 min."""
-    if seconds is None:
-        return "–"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    if whole < 7200:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return "–" if seconds is None else lasting(timedelta(seconds=seconds))
 
 
 @register.filter

@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from integration_hub.admin import LogModelAdmin
+from integration_hub.connectors.moments import lasting
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel
-from integration_hub.console.filters import period
+from integration_hub.console.filters import AmongNewest, period
 from routing.models import Alert, Decision
 from syncs.models import Change
 
@@ -22,7 +23,7 @@ from syncs.models import Change
 class DecisionAdmin(LogModelAdmin):
     list_display = ("decided", "record", "rule", "marked_verdict", "reason", "text")
     list_display_links = ("decided",)
-    list_filter = (period("decided_at", "decided"), "rule", "verdict", "reason")
+    list_filter = (period("decided_at", "decided"), "rule", ("verdict", AmongNewest), ("reason", AmongNewest))
     list_select_related = ("change", "rule")
     search_fields = ("change__record_id__exact",)
     search_help_text = "The record's id."
@@ -68,7 +69,7 @@ class DecisionAdmin(LogModelAdmin):
 class AlertAdmin(LogModelAdmin):
     list_display = ("created", "record", "rule", "whom", "role", "fate", "took", "why")
     list_display_links = ("created",)
-    list_filter = ("role", "decision__rule")
+    list_filter = ("decision__rule", ("role", AmongNewest))
     list_select_related = ("decision__change", "decision__rule", "delivery__connection", "person")
     search_fields = ("decision__change__record_id__exact",)
     search_help_text = "The record's id."
@@ -104,7 +105,7 @@ class AlertAdmin(LogModelAdmin):
     def took(self, obj: Alert) -> str:
         if obj.delivery.settled_at is None:
             return "–"
-        return f"{(obj.delivery.settled_at - obj.decision.trigger_at).total_seconds():,.0f} s"
+        return lasting(obj.delivery.settled_at - obj.decision.trigger_at)
 
     @admin.display(description="why")
     def why(self, obj: Alert) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -11,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from integration_hub.admin import HubInline, HubModelAdmin
+from integration_hub.connectors.moments import lasting
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button
 from routing import preview, rehearsal, switch
@@ -91,8 +93,7 @@ class RuleAdmin(HubModelAdmin):
 
     @admin.display(description="maximum age", ordering="max_age_seconds")
     def max_age(self, obj: Rule) -> str:
-        minutes, seconds = divmod(obj.max_age_seconds, 60)
-        return f"{minutes} min" if not seconds else f"{obj.max_age_seconds} s"
+        return lasting(timedelta(seconds=obj.max_age_seconds))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Rule | None = None) -> tuple[str, ...]:
         return ("key",) if obj else ()
@@ -152,6 +153,9 @@ class RuleAdmin(HubModelAdmin):
     def disable(self, request: HttpRequest, obj: Rule) -> None:
         switch.disable(obj)
         messages.success(request, f"{obj} is off. Its waiting messages stay where they are.")
+
+    def delete_model(self, request: HttpRequest, obj: Rule) -> None:
+        switch.remove(obj, timezone.now())
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         for one in formset.initial_forms:

@@ -73,14 +73,15 @@ class QueueHandling(models.TextChoices):
 
 
 class RuleQuerySet(models.QuerySet["Rule"]):
+    def complete(self) -> RuleQuerySet:
+        """With all that deciding and rendering read."""
+        return self.select_related(
+            "template", "destination", "recipient_person", "fallback_person", "stream"
+        ).prefetch_related("criteria", "template__fields")
+
     def for_routing(self) -> RuleQuerySet:
-        """Enabled ones, most urgent first, with all that deciding reads."""
-        return (
-            self.filter(enabled=True)
-            .select_related("template", "destination", "recipient_person", "fallback_person", "stream")
-            .prefetch_related("criteria", "template__fields")
-            .order_by("priority", "key")
-        )
+        """Enabled ones, most urgent first."""
+        return self.complete().filter(enabled=True).order_by("priority", "key")
 
 
 class Rule(models.Model):

@@ -13,7 +13,8 @@ from django.utils.html import format_html
 from integration_hub.admin import LogModelAdmin
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel
-from integration_hub.console.filters import period
+from integration_hub.console.filters import AmongNewest, WaitingFilter, period
+from syncs.changes import begins_with
 from syncs.models import Change
 
 
@@ -21,7 +22,7 @@ from syncs.models import Change
 class ChangeAdmin(LogModelAdmin):
     list_display = ("title_or_id", "stream", "modified", "captured", "marked_state", "timeline")
     list_display_links = ("title_or_id",)
-    list_filter = (period("captured_at", "captured"), "stream", "state", "origin")
+    list_filter = (period("captured_at", "captured"), "stream", WaitingFilter, ("origin", AmongNewest))
     list_select_related = ("stream__connection",)
     search_fields = ("record_id__exact", "email__exact", "title_key__startswith")
     search_help_text = "Record id, e-mail, or the beginning of the name."
@@ -41,9 +42,7 @@ class ChangeAdmin(LogModelAdmin):
         folded = term.casefold()
         by_id = Change.objects.filter(record_id=term).values("pk")
         by_email = Change.objects.filter(email=folded).values("pk")
-        by_title = Change.objects.filter(title_key__gte=folded, title_key__lt=folded + "\U0010ffff").values(
-            "pk"
-        )
+        by_title = Change.objects.filter(begins_with("title_key", folded)).values("pk")
         return queryset.filter(pk__in=by_id.union(by_email, by_title)), False
 
     @admin.display(description="record")

@@ -36,7 +36,7 @@ class DeliveryAdmin(LogModelAdmin):
         "attempts",
         "why",
     )
-    list_filter = ("state", period("settled_at", "settled"), "connection", "priority")
+    list_filter = ("state", period("settled_at", "settled"), "connection")
     list_select_related = ("connection", "change")
     search_fields = ("origin__exact", "remote_id__exact")
     search_help_text = "Who wants it (such as rule:hot-leads), or the record's id."

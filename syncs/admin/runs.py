@@ -9,9 +9,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from integration_hub.admin import LogModelAdmin
+from integration_hub.connectors.moments import lasting
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel
-from integration_hub.console.filters import period
+from integration_hub.console.filters import AmongNewest, period
 from syncs.models import CalloutLog, SyncRun
 from syncs.models.runs import RunState
 
@@ -19,7 +20,7 @@ from syncs.models.runs import RunState
 @admin.register(SyncRun)
 class SyncRunAdmin(LogModelAdmin):
     list_display = ("started", "kind", "of", "marked_state", "counts", "calls", "took", "error")
-    list_filter = (period("started_at", "started"), "kind", "state", "connection")
+    list_filter = (period("started_at", "started"), "kind", ("state", AmongNewest), "connection")
     list_select_related = ("stream__connection", "connection")
     fields = ("kind", "of", "marked_state", "started", "took", "counts", "shown_reasons", "calls", "error")
     readonly_fields = ("of", "marked_state", "started", "took", "counts", "shown_reasons")
@@ -49,7 +50,7 @@ class SyncRunAdmin(LogModelAdmin):
     def took(self, obj: SyncRun) -> str:
         if obj.finished_at is None:
             return "–"
-        return f"{(obj.finished_at - obj.started_at).total_seconds():.1f} s"
+        return lasting(obj.finished_at - obj.started_at)
 
     def get_panel(self, request: HttpRequest, obj: SyncRun) -> Panel:
         problems = [obj.error] if obj.error else []

@@ -146,7 +146,7 @@ class StreamAdmin(HubModelAdmin):
         if run is None or run.error:
             messages.error(request, run.error if run else "Another baseline of this stream is running.")
             return
-        messages.success(request, f"{run.read:,} records read, {run.waiting:,} of them new to the hub.")
+        messages.success(request, f"{run.read:,} records read, {run.skipped:,} of them new to the hub.")
 
     @button("Describe fields", icon="list_alt")
     def describe(self, request: HttpRequest, obj: Stream) -> None:

@@ -10,14 +10,20 @@ from django.db import transaction
 from django.utils import timezone
 
 from integration_hub.connectors.contract import Source
-from integration_hub.connectors.errors import AuthError, ConfigError, ConnectorError
+from integration_hub.connectors.errors import AuthError, ConfigError, ConnectorError, RejectedError
 from integration_hub.connectors.records import Page, ReadRequest
 from syncs import changes, connect, holds, incidents, leases, streams
 from syncs.engine import deletions, runs, watermark
-from syncs.models import Stream, SyncRun
+from syncs.models import Incident, Priority, Stream, SyncRun
 from syncs.models.changes import ChangeOrigin
 from syncs.models.incidents import IncidentKind
-from syncs.models.runs import RunKind
+from syncs.models.runs import RunKind, RunState
+
+STARVED_AFTER = timedelta(minutes=10)
+"""So long a stream may fail while its connection answers others before that is an incident."""
+_REFUSED = frozenset({400, 404, 414, 431})
+_NEVER_ASKED = frozenset({"object_type", "query", "not_a_source", "answer_too_large"})
+"""Codes of what fails on our side, for what this stream asks: the connection works."""
 
 
 def run(stream: Stream, now: datetime, *, clock: Callable[[], datetime] = timezone.now) -> SyncRun | None:
@@ -42,7 +48,10 @@ def run(stream: Stream, now: datetime, *, clock: Callable[[], datetime] = timezo
 
 
 def baseline(stream: Stream, now: datetime) -> SyncRun | None:
-    """Learn the current values of all records, as what later changes are compared with; decides nothing."""
+    """Learn the current values of all records, as what later changes are compared with; decides nothing.
+
+    It ends where the next poll begins: what it stored from there on would be known already, and be no news.
+    """
     with (
         leases.held(f"baseline:{stream.pk}", 3600, now) as lease,
         runs.recording(RunKind.BASELINE, now=now, stream=stream) as counts,
@@ -50,10 +59,11 @@ def baseline(stream: Stream, now: datetime) -> SyncRun | None:
         if lease is None:
             counts.error = "Another baseline of this stream is running."
             return counts.run
-        with connect.opened(stream.connection) as connector:
+        until = _since(stream, stream.started_at or now - timedelta(seconds=stream.overlap_seconds))
+        with connect.opened(stream.connection, priority=Priority.BACKFILL) as connector:
             source = streams.as_source(connector, stream)
             fields = streams.fields_to_read(stream, streams.schema_of(stream, now, source), source)
-            for page in source.read(ReadRequest(stream.object_type, fields, until=now)):
+            for page in source.read(ReadRequest(stream.object_type, fields, until=until)):
                 _store(stream, page, ChangeOrigin.BASELINE, counts, now)
         Stream.objects.filter(pk=stream.pk).update(baseline_at=now)
         return counts.run
@@ -83,12 +93,7 @@ def _read(stream: Stream, counts: runs.Counts, now: datetime, clock: Callable[[]
 
 def _pages(stream: Stream, source: Source, now: datetime) -> Iterator[Page]:
     """Yield the pages; a read refused for a field that is gone meanwhile is repeated once without it."""
-    since = watermark.next_since(
-        stream.watermark,
-        start=stream.started_at or _begin(stream, now),
-        overlap=timedelta(seconds=stream.overlap_seconds),
-        resume_at=stream.resume_at,
-    )
+    since = _since(stream, stream.started_at or _begin(stream, now))
     fields = streams.fields_to_read(stream, streams.schema_of(stream, now, source), source)
     try:
         yield from source.read(ReadRequest(stream.object_type, fields, since=since))
@@ -100,11 +105,21 @@ def _pages(stream: Stream, source: Source, now: datetime) -> Iterator[Page]:
         yield from source.read(ReadRequest(stream.object_type, remaining, since=since))
 
 
+def _since(stream: Stream, start: datetime) -> datetime:
+    return watermark.next_since(
+        stream.watermark,
+        start=start,
+        overlap=timedelta(seconds=stream.overlap_seconds),
+        resume_at=stream.resume_at,
+    )
+
+
 def _failed(stream: Stream, error: ConnectorError, now: datetime) -> None:
     """Blame the stream for what only its own request is to blame for, the connection for the rest."""
     if not _is_about_the_request(error):
         holds.failed(stream.connection, error, now)
-        return
+        if not _is_starved(stream, now):
+            return
     incidents.raise_incident(
         f"stream:{stream.key}",
         kind=IncidentKind.STREAM,
@@ -116,9 +131,25 @@ def _failed(stream: Stream, error: ConnectorError, now: datetime) -> None:
     )
 
 
+def _is_starved(stream: Stream, now: datetime) -> bool:
+    """Say whether it fails since STARVED_AFTER, and not because its whole connection does, which tells that itself."""
+    troubles = Incident.objects.filter(connection=stream.connection_id, closed_at=None)
+    if troubles.exclude(kind=IncidentKind.STREAM).exists():
+        return False
+    polls = SyncRun.objects.filter(kind=RunKind.POLL, stream=stream, started_at__gt=now - 2 * STARVED_AFTER)
+    last_success = (
+        polls.filter(state=RunState.OK).order_by("-started_at").values_list("started_at", flat=True)
+    )
+    since = last_success.first() or now - 2 * STARVED_AFTER
+    failed = polls.filter(state=RunState.FAILED, started_at__gt=since, started_at__lte=now - STARVED_AFTER)
+    return failed.exists()
+
+
 def _is_about_the_request(error: ConnectorError) -> bool:
+    if isinstance(error, RejectedError):
+        return True
     refused = isinstance(error, ConfigError) and not isinstance(error, AuthError)
-    return refused and error.status in (400, 404)
+    return refused and (error.status in _REFUSED or error.code in _NEVER_ASKED)
 
 
 def _store(stream: Stream, page: Page, origin: ChangeOrigin, counts: runs.Counts, now: datetime) -> None:
@@ -129,7 +160,11 @@ def _store(stream: Stream, page: Page, origin: ChangeOrigin, counts: runs.Counts
             Stream.objects.filter(pk=stream.pk).update(watermark=stream.watermark)
     counts.read += len(page.records)
     counts.unchanged += len(page.records) - new
-    counts.waiting += new
+    if origin == ChangeOrigin.BASELINE:
+        counts.skipped += new
+        counts.reasons["learned"] += new
+    else:
+        counts.waiting += new
 
 
 def _begin(stream: Stream, now: datetime) -> datetime:

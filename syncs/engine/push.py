@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import Error, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -27,6 +28,8 @@ from syncs.engine import retry, runs
 from syncs.models import Connection, Delivery, HubSettings, SyncRun
 from syncs.models.incidents import IncidentKind
 from syncs.models.runs import RunKind
+
+logger = logging.getLogger(__name__)
 
 CLAIMED_AT_ONCE = 20
 EXPIRED_AT_ONCE = 1000
@@ -85,6 +88,7 @@ class _Push:
     counts: runs.Counts
     clock: Callable[[], datetime]
     answered: bool = False
+    failed: bool = False
 
     def all(self, off: set[str], now: datetime, sleep: Callable[[float], None]) -> None:
         """Send until nothing is due, the time is up, or the connection fails; reads the switches as it goes.
@@ -102,7 +106,7 @@ class _Push:
                 lane_interval=self.destination.lane_interval,
                 without=allowed,
             )
-            if not self._send_all(claimed):
+            if not self._send_all(claimed, end):
                 return
             if not claimed:
                 if (
@@ -116,11 +120,14 @@ class _Push:
             now = self.clock()
             allowed = _may_not_send(self.connection, now)
 
-    def _send_all(self, claimed: Sequence[Delivery]) -> bool:
-        """Send what was claimed. False: the connection failed, and what was not tried is back in the queue."""
+    def _send_all(self, claimed: Sequence[Delivery], end: datetime) -> bool:
+        """Send what was claimed. False: the connection failed or time is up; what was not tried is given back.
+
+        With a slow vendor the claimed ones together could outlast their lease, and another would send them, too.
+        """
         self.counts.read += len(claimed)
         for batch in _batches(claimed, self.destination.batch_size):
-            if not self._send(batch):
+            if self.clock() >= end or not self._send(batch):
                 self.counts.waiting += outbox.give_back(claimed)
                 return False
         return True
@@ -129,7 +136,7 @@ class _Push:
         """Send one batch of the same object and operation. False: the connection failed as a whole."""
         fresh = [one for one in batch if not self._is_late(one) and self._is_still_to_send(one)]
         if not fresh:
-            return True
+            return not self.failed
         try:
             prepared = writes.prepare(fresh, self.destination)
             self._forgo(prepared)
@@ -139,13 +146,21 @@ class _Push:
             self._refused(fresh, error)
         except ConnectorError as error:
             self._not_sent(fresh, error)
-            holds.failed(self.connection, error, self.clock())
-            return False
+            self._failed(error)
+        except Error:
+            raise  # the database's, in which the outcome could not be stored either
+        except Exception as failure:
+            logger.exception("sending failed", extra={"delivery": fresh[0].pk})
+            self._not_sent(fresh, _internal(failure))
         else:
             if fresh:
                 self._answered()
                 self._settle(prepared, results)
-        return True
+        return not self.failed
+
+    def _failed(self, error: ConnectorError) -> None:
+        holds.failed(self.connection, error, self.clock())
+        self.failed = True
 
     def _answered(self) -> None:
         if not self.answered:
@@ -168,9 +183,18 @@ class _Push:
             write = writes.plain_write(delivery)
             asked = WriteRequest(delivery.object_type, Operation(delivery.operation), [write])
             found = self.destination.recall(asked)[0]
+        except RejectedError as error:
+            self._bury([delivery], _not_to_be_found_out(error))
+            return False
         except ConnectorError as error:
             self._not_sent([delivery], error, unanswered_at=delivery.unanswered_at)
-            holds.failed(self.connection, error, self.clock())
+            self._failed(error)
+            return False
+        except Error:
+            raise
+        except Exception as failure:
+            logger.exception("looking for a message failed", extra={"delivery": delivery.pk})
+            self._not_sent([delivery], _internal(failure), unanswered_at=delivery.unanswered_at)
             return False
         if found is None:
             Delivery.objects.filter(pk=delivery.pk, lease_owner=delivery.lease_owner).update(
@@ -238,8 +262,9 @@ class _Push:
         origins = Counter(delivery.origin for delivery in deliveries)
         for delivery in _first_of_each_origin(deliveries):
             incidents.for_origin(
-                IncidentKind.DEAD_LETTERS, delivery, title=f"Dead letters of {delivery.origin}",
+                IncidentKind.DEAD_LETTERS, delivery, title=f"Dead letters of {listeners.name(delivery.origin)}",
                 detail=error.message, remedy=error.remedy, count=origins[delivery.origin], now=now,
+                may_be_delay=not isinstance(error, RejectedError),
             )  # fmt: skip
 
     def _not_sent(
@@ -260,7 +285,7 @@ class _Push:
                 continue
             until = retry.next_try(attempts, now)
             if isinstance(error, UnknownOutcomeError):
-                unanswered_at = F("attempted_at")
+                unanswered_at = unanswered_at or F("attempted_at")
                 until = max(until, now + RECALL_AFTER)
             elif isinstance(error, RateLimitError):
                 until = now + timedelta(seconds=error.retry_after)
@@ -309,12 +334,26 @@ def _batches(claimed: Sequence[Delivery], size: int) -> list[list[Delivery]]:
     return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
 
 
+def _internal(failure: Exception) -> UnknownOutcomeError:
+    """Return our own failure as an error; it may have come after the vendor did what we asked."""
+    text = f"Internal error ({type(failure).__name__}); the log has the details."
+    return UnknownOutcomeError(text, code="internal", remedy="Report it if it lasts.")
+
+
+def _not_to_be_found_out(error: RejectedError) -> RejectedError:
+    return RejectedError(
+        f"It is unknown whether it arrived, and the look for it was refused: {error.message}",
+        code=error.code,
+        remedy=f"Look yourself; requeue it if it is not there. {error.remedy}".strip(),
+    )
+
+
 def _first_of_each_origin(deliveries: Sequence[Delivery]) -> list[Delivery]:
     return list({(d.origin, d.connection_id): d for d in reversed(deliveries)}.values())
 
 
 def _report_expired(delivery: Delivery, count: int, now: datetime) -> None:
     incidents.for_origin(
-        IncidentKind.EXPIRED, delivery, title=f"Alerts of {delivery.origin} came too late",
+        IncidentKind.EXPIRED, delivery, title=f"Alerts of {listeners.name(delivery.origin)} came too late",
         detail=delivery.error or LATE, remedy="See why in the deliveries, filtered by Expired.", count=count, now=now,
     )  # fmt: skip

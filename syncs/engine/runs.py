@@ -6,12 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
+from integration_hub.connectors.errors import ConnectorError
 from syncs.models import Connection, Stream, SyncRun
 from syncs.models.runs import RunKind, RunState
+
+LOST_AFTER = timedelta(minutes=10)
+BASELINE_LOST_AFTER = timedelta(hours=1)
+LOOKED_BACK = timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -39,16 +45,20 @@ def recording(
 ) -> Iterator[Counts]:
     """Keep one run's counts; at the end store them, and whether they balance.
 
-    An exception marks the run as failed and goes on to the caller. A run that handled its failure itself says so
-    in `counts.error`.
+    An exception marks the run as failed and goes on to the caller; what an unexpected one says may hold personal
+    data and is left to the log. A run that handled its failure itself says so in `counts.error`.
     """
     connection = connection or (stream.connection if stream else None)
     run = SyncRun.objects.create(kind=kind, stream=stream, connection=connection, started_at=now)
     counts = Counts(run=run)
     try:
         yield counts
+    except ConnectorError as error:
+        counts.error = counts.error or error.message
+        raise
     except BaseException as error:
-        counts.error = counts.error or f"{type(error).__name__}: {error}"
+        text = f"Internal error ({type(error).__name__}); the log has the details."
+        counts.error = counts.error or text
         raise
     finally:
         _close(run, counts, clock())
@@ -64,3 +74,20 @@ def _close(run: SyncRun, counts: Counts, now: datetime) -> None:
     else:
         run.state = RunState.OK if run.balances else RunState.UNBALANCED
     run.save()
+
+
+def close_lost(now: datetime) -> int:
+    """Mark as failed the runs whose process was killed, which else would be running for ever; return how many.
+
+    One that does go on after so long corrects that when it ends.
+    """
+    short = ~Q(kind=RunKind.BASELINE) & Q(started_at__lte=now - LOST_AFTER)
+    return SyncRun.objects.filter(
+        short | Q(started_at__lte=now - BASELINE_LOST_AFTER),
+        state=RunState.RUNNING,
+        started_at__gt=now - LOOKED_BACK,
+    ).update(
+        state=RunState.FAILED,
+        finished_at=now,
+        error="Its process ended in the middle. The next run takes up what it had begun.",
+    )

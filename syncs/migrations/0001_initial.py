@@ -182,6 +182,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('sending', 'Sending'), ('delivered', 'Delivered'), ('expired', 'Expired'), ('dead', 'Dead letter'), ('dismissed', 'Dismissed')], default='waiting', max_length=10)),
                 ('due_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
+                ('fresh_for', models.DurationField(editable=False, help_text='From when it was first due until it expired; again if requeued.', null=True)),
                 ('attempts', models.PositiveIntegerField(default=0)),
                 ('attempted_at', models.DateTimeField(null=True)),
                 ('unanswered_at', models.DateTimeField(null=True)),

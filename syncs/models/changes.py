@@ -48,9 +48,14 @@ class Change(models.Model):
         ]
         indexes = [
             models.Index(fields=["stream", "id"], name="change_waiting", condition=Q(state="waiting")),
-            models.Index(fields=["record_id", "modified_at"], name="change_by_record"),
+            # PostgreSQL finds what begins with a text only by these operator classes; SQLite ignores them.
+            models.Index(
+                fields=["record_id", "modified_at"],
+                name="change_by_record",
+                opclasses=["varchar_pattern_ops", "timestamptz_ops"],
+            ),
             models.Index(fields=["email"], name="change_by_email"),
-            models.Index(fields=["title_key"], name="change_by_title"),
+            models.Index(fields=["title_key"], name="change_by_title", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["captured_at"], name="change_by_age"),
         ]
 

@@ -73,6 +73,9 @@ class Delivery(models.Model):
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
+    fresh_for = models.DurationField(
+        null=True, editable=False, help_text="From when it was first due until it expired; again if requeued."
+    )
     attempts = models.PositiveIntegerField(default=0)
     attempted_at = models.DateTimeField(null=True)
     unanswered_at = models.DateTimeField(null=True)

@@ -27,8 +27,9 @@ class RunState(models.TextChoices):
 class SyncRun(models.Model):
     """read = delivered + unchanged + skipped + waiting + dead; a run that does not balance is not OK.
 
-    poll: records read are new (waiting to be routed) or known already (unchanged). route: changes that led to a
-    message wait for their push, the others are skipped, each with a reason. push: what was claimed.
+    poll: records read are new (waiting to be routed) or known already (unchanged). baseline: new ones are skipped,
+    as learned. route: changes that led to a message wait for their push, the others are skipped, each with a reason.
+    push: what was claimed.
     """
 
     kind = models.CharField(max_length=10, choices=RunKind.choices)

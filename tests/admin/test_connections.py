@@ -22,6 +22,12 @@ def form(connection, **values):
     }  # fmt: skip
 
 
+def logged_in(connection):
+    connection.kept = "a former login"
+    connection.save()
+    return connection
+
+
 def test_adding_asks_for_the_kind_first_and_then_for_its_own_settings(page, db, said):
     response = page.post(
         reverse("admin:syncs_connection_add"),
@@ -64,7 +70,7 @@ def test_saving_without_a_new_secret_keeps_the_old_one(page, db):
 
 
 def test_a_new_secret_replaces_the_old_one_and_the_login_got_with_it(page, db):
-    slack = make_slack(kept="a former login")
+    slack = logged_in(make_slack())
 
     page.post(change_url(slack), form(slack, secret_bot_token=f"  {SECRET}\r\n"))
 
@@ -130,7 +136,7 @@ def test_a_secret_can_be_removed(page, db):
 
 
 def test_changing_the_environment_says_what_stays_and_forgets_the_login(page, db, said):
-    slack = make_slack(kept="a former login", environment="sandbox")
+    slack = logged_in(make_slack(environment="sandbox"))
 
     response = page.post(change_url(slack), form(slack, environment="production"))
 

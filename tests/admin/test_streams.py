@@ -1,5 +1,7 @@
 """Streams: chosen from what the vendor has, polled and learned by a button."""
 
+from datetime import timedelta
+
 from django.urls import reverse
 
 from syncs.models import Change, Stream
@@ -81,7 +83,8 @@ def test_poll_now_on_a_held_connection_says_why_not(page, simulator, said):
 
 def test_learning_current_values_sends_nothing_and_counts(page, simulator, said):
     stream = make_stream(make_salesforce(simulator), described_at=None)
-    simulator.salesforce.add("Lead", LastName="Lee", Company="Acme")
+    long_ago = stream.started_at - timedelta(days=30)
+    simulator.salesforce.add("Lead", LastName="Lee", Company="Acme", created_at=long_ago)
 
     response = press(page, stream, "learn")
 

@@ -53,6 +53,20 @@ def test_a_later_version_tells_what_changed_and_leaves_the_stamps_out(db):
     assert [line for _, line in changed[0].lines] == ["Owner.Name: “Ann” → “Bob”", "Rating: “Warm” → “Hot”"]
 
 
+def test_amounts_read_as_people_write_them(db):
+    make_change(record_id=ID, values={"AnnualRevenue": 20_000_000.0, "Score": 1.5})
+
+    lines = [line for _, line in timeline.events(ID)[0].lines]
+
+    assert lines == ["AnnualRevenue: “20000000”", "Score: “1.5”"]
+
+
+def test_a_long_way_is_said_in_days_and_hours(db):
+    make_change(record_id=ID, modified_at=NOON - timedelta(hours=24), captured_at=NOON)
+
+    assert "read 1 d after it changed there" in timeline.events(ID)[0].text
+
+
 def test_a_record_that_no_rule_matched_says_which_row_said_no(db):
     rule = make_rule(name="Hot leads")
     change = make_change(rule.stream, record_id=ID)
@@ -137,7 +151,7 @@ def test_asking_costs_the_same_however_much_happened(db, django_assert_max_num_q
     for _ in range(6):
         make_alert(rule, make_change(rule.stream, record_id=ID))
 
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         events = timeline.events(ID)
 
     assert len(events) == 18

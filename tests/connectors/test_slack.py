@@ -265,6 +265,25 @@ def test_a_channel_is_searched_as_it_is(vendor, connector):
     assert not any(call.request.url.endswith("open") for call in vendor.calls)
 
 
+def test_a_channel_given_by_name_is_searched_by_the_id_that_a_message_to_it_brought(vendor):
+    keeper = MemoryKeeper()
+    posted = {"ok": True, "channel": "C024SALES", "ts": "1503435956.000247"}
+    vendor.post(f"{API}chat.postMessage", json=posted)
+    serve_recall(vendor)
+    make_slack(keeper=keeper).write(send_request("d0", channel="#sales"))
+
+    (found,) = make_slack(keeper=keeper).recall(send_request("d1", channel="#sales", attempted_at=NOON))
+
+    assert found.remote_id == "C024SALES:1503435956.000247"
+
+
+def test_a_channel_name_that_never_worked_cannot_be_searched_and_says_what_to_do(connector):
+    with pytest.raises(RejectedError, match="#sales") as refused:
+        connector.recall(send_request("d1", channel="#sales", attempted_at=NOON))
+
+    assert "by its id" in refused.value.remedy
+
+
 def test_our_bots_id_is_asked_once_per_token(vendor):
     keeper = MemoryKeeper()
     serve_recall(vendor)
@@ -347,7 +366,8 @@ def test_the_check_names_missing_scopes_in_words(vendor, connector):
     vendor.post(
         f"{API}auth.test",
         **recorded(
-            "slack/auth_test", headers={"x-oauth-scopes": "chat:write, im:write,users:read,users:read.email"}
+            "slack/auth_test",
+            headers={"x-oauth-scopes": "chat:write, im:write,users:read,users:read.email,channels:history"},
         ),
     )
 
@@ -355,7 +375,7 @@ def test_the_check_names_missing_scopes_in_words(vendor, connector):
 
     assert not check.ok
     assert check.problems == [
-        "The scope im:history is missing: it cannot see whether a message arrived before sending it again."
+        "The scope im:history is missing: it cannot see whether a direct message arrived before sending it again."
     ]
 
 

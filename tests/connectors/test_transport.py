@@ -238,6 +238,31 @@ def test_the_vendors_own_words_come_short_and_without_markup(vendor, transport):
     assert len(caught.value.message) < 350
 
 
+def test_what_a_proxy_answers_in_binary_can_be_stored(vendor, transport):
+    vendor.get(f"{URL}/things", status=503, body=b"\x00\x01Down\x00 at an\x00n@acme.test")
+
+    with pytest.raises(RetryableError) as caught:
+        transport.request("GET", "/things")
+
+    assert caught.value.message == "vendor.example answered 503: Down at ***"
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        (rb'{"Name": "A\u0000nn"}', {"Name": "Ann"}),
+        (rb'{"a": [{"N\u0000": "\ud83dhalf", "n": NaN}]}', {"a": [{"N": "half", "n": None}]}),
+        (b'{"Name": "A\xed\xa0\xbdnn"}', {"Name": "Ann"}),
+        (rb'{"Name": "\ud83d\ude00"}', {"Name": "\U0001f600"}),
+        (rb'{"Name": "\\u0000"}', {"Name": r"\u0000"}),
+    ],
+)
+def test_what_no_database_can_keep_is_not_read(vendor, transport, body, read):
+    vendor.get(f"{URL}/things", body=body)
+
+    assert read_json(transport.request("GET", "/things")) == read
+
+
 @pytest.mark.parametrize(
     ("echoed", "hidden"),
     [
@@ -290,6 +315,23 @@ def test_a_secret_never_survives_redaction(secret):
 def test_an_excerpt_is_one_short_line(text):
     assert len(excerpt(text)) <= 300
     assert "\n" not in excerpt(text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "quoted"),
+    [
+        (
+            "<html><head><title>Service\n Unavailable</title></head><body><h1>Service Unavailable</h1></body></html>",
+            "Service Unavailable",
+        ),
+        ("<HTML><TITLE lang=en>Down &amp; out</TITLE>Back soon</HTML>", "Down & out"),
+        ("<html><title></title><body><p>Back soon</p></body></html>", "Back soon"),
+        ("<p>No <b>title</b></p>", "No title"),
+        ('{"error": "a < b"}', '{"error": "a < b"}'),
+    ],
+)
+def test_of_a_page_only_the_title_is_quoted(answer, quoted):
+    assert excerpt(answer) == quoted
 
 
 def test_secrets_learned_on_the_way_are_kept_out_too(vendor, transport):

@@ -270,6 +270,24 @@ def test_no_rows_match_everything():
 
 
 @pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (20000000.0, "20000000"),
+        (1.5, "1.5"),
+        (0.0, "0"),
+        (1e22, "10000000000000000000000"),
+        (0.0000001, "0.0000001"),
+        (-3.0, "-3"),
+        (7, "7"),
+    ],
+)
+def test_numbers_read_as_people_write_them(number, text):
+    match = evaluate([row("Score__c", "greater", "0")], "", {"Score__c": number}, FIELDS, now=NOON, zone=UTC)
+
+    assert match.rows[0].text.startswith(f"Score__c is {text},")
+
+
+@pytest.mark.parametrize(
     ("criterion", "value", "sentence"),
     [
         (

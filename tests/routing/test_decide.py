@@ -19,7 +19,6 @@ from routing.decide import (
     decide,
     dedup_key,
     fallback_key,
-    lasting,
     unseen,
 )
 from routing.messages import TemplateTexts
@@ -596,18 +595,3 @@ def test_dedup_keys_fit_their_column_and_stay_different(version, channel):
     assert len(fallback_key(key)) <= DEDUP_KEY_LENGTH
     assert fallback_key(key) != key
     assert key != dedup_key(ENTERS, state, replace(message, channel=f"{channel}x"))
-
-
-@pytest.mark.parametrize(
-    ("length", "text"),
-    [
-        (timedelta(0), "0 s"),
-        (timedelta(seconds=45), "45 s"),
-        (timedelta(minutes=5), "5 min"),
-        (timedelta(minutes=12, seconds=5), "12 min 5 s"),
-        (timedelta(hours=3, seconds=9), "3 h"),
-        (timedelta(days=3, hours=4, minutes=5), "3 d 4 h"),
-    ],
-)
-def test_lengths_are_said_in_two_units(length, text):
-    assert lasting(length) == text

@@ -56,12 +56,17 @@ def test_criteria_the_watched_field_and_field_values_are_asked_for_too():
     assert RuleListener().fields(stream) == {"Rating", "Status", "Phone", "Owner.Email"}
 
 
-def test_rules_that_are_off_or_elsewhere_ask_for_nothing():
+def test_a_rule_that_is_off_asks_too_so_that_it_can_be_tried_and_finds_values_known():
     stream = make_stream()
-    make_rule(HOT, stream=stream, enabled=False)
+    make_rule(HOT, stream=stream, enabled=False, template=make_template(header="x"))
+
+    assert RuleListener().fields(stream) == {"Rating"}
+
+
+def test_rules_elsewhere_ask_for_nothing():
     make_rule(HOT)
 
-    assert RuleListener().fields(stream) == set()
+    assert RuleListener().fields(make_stream()) == set()
 
 
 def test_the_alias_is_the_object_type_in_lower_case():
@@ -93,3 +98,10 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_rules(django_ass
 
     with django_assert_num_queries(3):
         RuleListener().fields(stream)
+
+
+def test_incidents_call_a_rule_by_its_name():
+    rule = make_rule(name="Hot leads")
+
+    assert RuleListener().name(rule.origin) == "the rule “Hot leads”"
+    assert [RuleListener().name(origin) for origin in ("rule:gone", "incident", rule.key)] == ["", "", ""]

@@ -154,3 +154,21 @@ def test_a_fallback_that_fails_too_is_not_tried_again(stream, slack):
 def test_nothing_dead_costs_one_query(stream, django_assert_num_queries):
     with django_assert_num_queries(1):
         assert reroute.run(NOON) == 0
+
+
+def test_two_processes_after_one_alert_tell_the_fallback_once(stream, slack, monkeypatch):
+    send_to_priya(stream, slack)
+    real = outbox.enqueue
+
+    def at_the_same_time(drafts, now):
+        """Another process stored the same between our look and our write."""
+        monkeypatch.setattr(outbox, "enqueue", real)
+        reroute.run(SOON)
+        return list(Delivery.objects.filter(dedup_key=drafts[0].dedup_key))
+
+    monkeypatch.setattr(outbox, "enqueue", at_the_same_time)
+
+    reroute.run(SOON)
+
+    assert Delivery.objects.filter(lane="#leads").count() == 1
+    assert Alert.objects.filter(role=Role.FALLBACK).count() == 1

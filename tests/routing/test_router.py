@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import DataError, IntegrityError, OperationalError, connection
 
 from integration_hub.connectors.records import Member
 from routing import decide, directory, drafting, router
-from routing.models import Alert, Decision
+from routing.models import Alert, Decision, Rule
 from routing.models.decisions import Reason, Role, Verdict
 from syncs import changes, leases, outbox
 from syncs.models import Change, Delivery, Incident, SyncRun
@@ -269,7 +270,7 @@ def test_what_the_database_refuses_is_found_by_halves(stream, priya, hot_leads, 
     run = router.run(stream, NOON)
 
     assert Delivery.objects.count() == 4
-    assert not Decision.objects.filter(change=leads[3]).exists()
+    assert Decision.objects.get(change=leads[3]).verdict == Verdict.ERROR
     assert (run.read, run.waiting, run.dead, run.reasons, waiting()) == (5, 4, 1, {"internal": 1}, 0)
 
 
@@ -311,6 +312,71 @@ def test_a_crash_in_the_middle_loses_and_doubles_nothing(stream, priya, hot_lead
         1,
     )
     assert set(SyncRun.objects.values_list("state", flat=True)) == {RunState.FAILED, RunState.OK}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rule_deleted_meanwhile_takes_no_change_from_the_others(
+    stream, slack, priya, hot_leads, monkeypatch
+):
+    make_rule(HOT, key="other", stream=stream, destination=slack)
+    make_lead(stream)
+    real = changes.previous
+
+    def meanwhile(batch):
+        Rule.objects.filter(key="hot").delete()
+        return real(batch)
+
+    monkeypatch.setattr(changes, "previous", meanwhile)
+    with pytest.raises(IntegrityError):
+        router.run(stream, NOON)
+    assert waiting() == 1
+
+    router.run(stream, NOON)
+
+    assert Decision.objects.get().rule.key == "other"
+    assert Delivery.objects.count() == 1
+
+
+def test_a_person_deleted_during_the_look_up_stops_nothing(stream, slack, systems, hot_leads, monkeypatch):
+    bob = make_person(name="Bob Ray", email="bob@x.test")
+    make_link(stream.connection, "005BOB", bob)
+    make_lead(stream, owner_id="005BOB")
+    real = router.Person.objects.in_bulk
+
+    def meanwhile(pks):
+        bob.delete()
+        return real(pks)
+
+    monkeypatch.setattr(router.Person.objects, "in_bulk", meanwhile)
+
+    run = router.run(stream, NOON)
+
+    assert run.state == RunState.OK
+
+
+def test_a_change_that_the_database_refuses_has_a_decision_that_says_so(
+    stream, priya, hot_leads, monkeypatch
+):
+    bad, good = make_lead(stream), make_lead(stream)
+    real = outbox.enqueue
+
+    def enqueue(drafts, now):
+        if bad.pk in {draft.change_id for draft in drafts}:
+            raise DataError("value too long")
+        return real(drafts, now)
+
+    monkeypatch.setattr(outbox, "enqueue", enqueue)
+
+    run = router.run(stream, NOON)
+
+    decision = Decision.objects.get(change=bad)
+    assert (decision.verdict, decision.text) == (
+        Verdict.ERROR,
+        "Internal error (DataError); the log has the details.",
+    )
+    assert Delivery.objects.get().change == good
+    assert (run.read, run.dead, run.waiting, run.state) == (2, 1, 1, RunState.OK)
+    assert Incident.objects.get().kind == "errors"
 
 
 def test_a_batch_that_another_process_routed_meanwhile_is_left_alone(stream, priya, hot_leads, monkeypatch):
@@ -364,6 +430,20 @@ def test_an_owner_missing_in_slack_is_looked_up_once_for_all_their_leads(stream,
     assert roster.calls == ["bob@x.test"]
     assert set(Delivery.objects.values_list("lane", flat=True)) == {"UBOB"}
     assert Delivery.objects.count() == 3
+
+
+def test_a_vendor_that_hangs_is_not_asked_for_everybody(stream, slack, hot_leads, monkeypatch):
+    seconds = iter(range(0, 1000, 8))
+    asked = []
+    for number in range(5):
+        make_link(stream.connection, f"005BOB{number}", make_person())
+        make_lead(stream, owner_id=f"005BOB{number}")
+    monkeypatch.setattr(directory, "look_up_missing", lambda *given: bool(asked.append(given[1])))
+    monkeypatch.setattr(router, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+
+    router.run(stream, NOON)
+
+    assert len(asked) == 1
 
 
 def test_nobody_is_looked_up_for_leads_that_no_rule_wants(stream, slack, systems, hot_leads):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models import Model
 
 from integration_hub.connectors.records import Record
 from syncs import changes
@@ -53,6 +54,25 @@ def test_each_change_is_compared_with_the_version_before_it():
     found = changes.previous([third, second, alone, first])
 
     assert found == {first.pk: None, second.pk: first, third.pk: second, alone.pk: None}
+
+
+def test_of_a_long_history_only_the_version_before_is_read(monkeypatch):
+    stream = make_stream()
+    versions = [
+        make_change(stream, record_id="00Q1", modified_at=NOON + timedelta(seconds=second // 2))
+        for second in range(20)
+    ]
+    loaded = []
+    monkeypatch.setattr(
+        Change,
+        "from_db",
+        classmethod(lambda cls, *row: loaded.append(1) or Model.from_db.__func__(cls, *row)),
+    )
+
+    found = changes.previous(versions[-1:])
+
+    assert found == {versions[-1].pk: versions[-2]}
+    assert len(loaded) == 1
 
 
 def test_what_another_router_marked_cannot_be_marked_again():

@@ -157,10 +157,13 @@ class TestPush:
 
 
 class TestBaseline:
-    def test_it_learns_what_is_there_and_decides_nothing(self, leads):
+    def test_it_learns_what_is_there_and_decides_nothing(self, leads, simulator):
+        long_ago = timezone.now() - timedelta(days=30)
+        simulator.salesforce.add("Lead", LastName="Old", Company="Acme", created_at=long_ago)
+
         printed = run("baseline", "leads")
 
-        assert printed == "leads: OK: 1 read, 1 waiting\n"
+        assert printed == "leads: OK: 1 read, 1 skipped\n"
         assert [change.state for change in Change.objects.all()] == ["routed"]
 
     def test_what_the_vendor_refuses_is_a_sentence(self, leads):
@@ -305,3 +308,14 @@ def test_install_schedules_can_be_repeated():
 
     assert first == f"{len(schedules.PLANS)} schedules changed.\n"
     assert second == "All schedules are as planned.\n"
+
+
+def test_schedules_that_two_installations_made_at_once_become_one_again():
+    run("install_schedules")
+    for twin in Schedule.objects.all():
+        twin.pk = None
+        twin.save()
+
+    run("install_schedules")
+
+    assert Schedule.objects.count() == len(schedules.PLANS)

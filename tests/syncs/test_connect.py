@@ -34,6 +34,14 @@ def test_a_secret_may_name_an_environment_variable(monkeypatch, tmp_path):
     assert connect.secret_names(slack)["bot_token"] == "environment variable MY_TOKEN"
 
 
+def test_a_file_that_cannot_be_read_is_a_sentence(monkeypatch, tmp_path):
+    slack = make_slack(secrets={"bot_token": "env:MY_TOKEN"})
+    monkeypatch.setenv("MY_TOKEN_FILE", str(tmp_path / "gone"))
+
+    with pytest.raises(ConfigError, match="The file that MY_TOKEN_FILE names cannot be read"):
+        connect.configuration(slack)
+
+
 def test_what_is_missing_is_named():
     with pytest.raises(ConfigError, match="Bot token missing"):
         connect.configuration(make_slack(secrets={}))

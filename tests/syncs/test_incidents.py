@@ -106,6 +106,21 @@ def test_a_vendor_that_says_wait_is_left_alone_for_so_long_and_alarms_nobody():
     assert not Incident.objects.exists()
 
 
+def test_a_vendor_that_says_wait_for_long_is_an_incident_until_it_answers():
+    salesforce = make_salesforce(name="Production")
+
+    holds.failed(salesforce, RateLimitError("come back tomorrow", retry_after=86_400), NOON)
+
+    incident = Incident.objects.get()
+    assert (incident.kind, incident.title) == (
+        IncidentKind.BUDGET,
+        "Production must not be called before 2026-11-21 12:00 UTC",
+    )
+    holds.answered(salesforce, NOON + timedelta(days=1))
+    incident.refresh_from_db()
+    assert incident.closed_at == NOON + timedelta(days=1)
+
+
 def test_a_used_up_budget_is_an_incident():
     salesforce = make_salesforce()
 

@@ -120,12 +120,46 @@ def test_the_reserves_are_kept_for_the_more_urgent(priority, left):
     assert limits.calls_left(connection, priority, NOON) == left
 
 
-def test_the_vendors_own_count_wins_because_others_call_too():
+@pytest.mark.parametrize(
+    ("budget", "vendor_used", "left"),
+    [
+        (None, 995, 5),  # others call too: what the vendor counts is what is left
+        (100, 995, 5),
+        (100, 500, 40),  # but what others call is not spent from our own budget
+        (100, 10, 40),
+    ],
+)
+def test_the_tighter_of_our_budget_and_the_vendors_limit_counts(budget, vendor_used, left):
     connection = make_connection(
-        daily_budget=100, vendor_used=95, vendor_limit=1000, vendor_reported_at=NOON - timedelta(minutes=5)
+        daily_budget=budget,
+        vendor_used=vendor_used,
+        vendor_limit=1000,
+        vendor_reported_at=NOON - timedelta(minutes=5),
+    )
+    callouts.count_calls(connection, NOON.date(), Priority.LIVE, 60)
+
+    assert limits.calls_left(connection, Priority.LIVE, NOON) == left
+
+
+@pytest.mark.parametrize(
+    ("priority", "minutes", "left"),
+    [(Priority.LIVE, 14, 0), (Priority.LIVE, 15, limits.LOOK), (Priority.BACKFILL, 15, 0)],
+)
+def test_a_vendors_limit_that_is_used_up_is_looked_at_again_by_a_live_call(priority, minutes, left):
+    connection = make_connection(
+        vendor_used=1000, vendor_limit=1000, vendor_reported_at=NOON - timedelta(minutes=minutes)
     )
 
-    assert limits.calls_left(connection, Priority.LIVE, NOON) == 5
+    assert limits.calls_left(connection, priority, NOON) == left
+
+
+def test_our_own_budget_is_not_looked_at_again():
+    connection = make_connection(
+        daily_budget=1, vendor_used=10, vendor_limit=1000, vendor_reported_at=NOON - timedelta(hours=1)
+    )
+    callouts.count_calls(connection, NOON.date(), Priority.LIVE, 1)
+
+    assert limits.calls_left(connection, Priority.LIVE, NOON) == 0
 
 
 def test_a_count_of_yesterday_is_no_count():

@@ -184,6 +184,24 @@ def test_requeue_revives_the_dead_with_the_time_they_had():
     assert delivery.expires_at == tomorrow + timedelta(minutes=5)
 
 
+def test_requeue_gives_a_held_message_the_time_from_its_opening_and_never_more():
+    delivery = make_delivery(
+        due_at=NOON + timedelta(hours=15),
+        expires_at=NOON + timedelta(hours=15, minutes=5),
+        state=DeliveryState.DEAD,
+    )
+
+    for days in (1, 2, 3):
+        later = NOON + timedelta(days=days)
+        outbox.requeue(Delivery.objects.all(), later)
+        [claimed] = claim(delivery.connection, later)
+        outbox.postpone([claimed], RetryableError("down"), until=later + timedelta(minutes=4))
+        Delivery.objects.update(state=DeliveryState.DEAD, settled_at=later)
+
+        delivery.refresh_from_db()
+        assert delivery.expires_at == later + timedelta(minutes=5)
+
+
 @pytest.mark.parametrize("state", [DeliveryState.DELIVERED, DeliveryState.WAITING, DeliveryState.SENDING])
 def test_requeue_leaves_what_is_not_dead_alone(state):
     make_delivery(state=state)

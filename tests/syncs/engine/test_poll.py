@@ -4,10 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from integration_hub.connectors.errors import BudgetError, ConfigError, RejectedError
+from integration_hub.connectors.salesforce import Salesforce
+from syncs import holds
 from syncs.engine import poll
-from syncs.models import Change, Incident, Stream
+from syncs.models import Change, Connection, Incident, Stream
 from syncs.models.runs import RunState
-from tests.factories import NOON, make_salesforce, make_stream
+from tests.factories import NOON, make_salesforce, make_slack, make_stream
 
 pytestmark = pytest.mark.django_db
 
@@ -204,3 +207,103 @@ def test_a_baseline_learns_what_is_there_and_tells_nobody(world):
     world.stream.refresh_from_db()
     assert world.stream.baseline_at == NOON
     assert world.stream.watermark is None
+
+
+def test_a_baseline_takes_no_news_away_from_the_next_poll(world):
+    world.poll()
+    lead = world.add("New")
+    world.wait(5)
+
+    poll.baseline(Stream.objects.get(), world.now)
+    run = world.poll()
+
+    assert run.waiting == 1
+    assert Change.objects.get(record_id=lead).state == "waiting"
+
+
+def test_a_baseline_spends_none_of_the_calls_reserved_for_live_work(world):
+    world.stream.connection.daily_budget = 10
+    world.stream.connection.reserve_live = 100
+    world.stream.connection.reserve_flows = 0
+    world.stream.connection.save()
+
+    with pytest.raises(BudgetError):
+        poll.baseline(Stream.objects.get(), world.now)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"object_type": "Not a name"}, "not the API name"),
+        ({"connection": "slack"}, "cannot be read from"),
+    ],
+)
+def test_a_stream_that_cannot_be_asked_for_leaves_its_connection_alone(world, simulator, values, said):
+    if "connection" in values:
+        values = {"connection": make_slack(simulator)}
+    Stream.objects.update(**values)
+
+    run = world.poll()
+
+    assert said in run.error
+    assert Incident.objects.get().kind == "stream"
+    assert not Connection.objects.exclude(held_at=None).exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RejectedError("Salesforce: no such thing.", code="EXCEEDED_ID_LIMIT", status=400),
+        ConfigError("The query is too long.", code="too_long", status=414),
+        ConfigError("More than 50 MB in one answer.", code="answer_too_large"),
+    ],
+)
+def test_a_request_that_is_refused_is_an_incident_of_the_stream(world, monkeypatch, error):
+    def refuse(*_args):
+        raise error
+
+    monkeypatch.setattr(Salesforce, "read", refuse)
+
+    world.poll()
+
+    assert Incident.objects.get().kind == "stream"
+    world.stream.connection.refresh_from_db()
+    assert (world.stream.connection.held_at, world.stream.connection.failing_since) == (None, None)
+
+
+def test_a_character_that_postgres_cannot_keep_stops_nobody(world):
+    odd, other = world.add("Le\x00e"), world.add("Other")
+
+    run = world.poll()
+
+    assert run.state == RunState.OK
+    assert captured() == {odd, other}
+    assert Change.objects.get(record_id=odd).values["Name"] == "Lee"
+
+
+def test_a_stream_that_fails_while_its_connection_answers_others_is_told_after_a_while(world):
+    world.poll()
+    world.salesforce.faults.set("unavailable", 1.0)
+    told = {}
+    for minute in range(1, 13):
+        world.wait(60)
+        world.poll()
+        holds.answered(world.stream.connection, world.now)  # another stream is read
+        told[minute] = Incident.objects.filter(kind="stream", closed_at=None).exists()
+
+    assert [minute for minute in told if told[minute]] == [11, 12]
+    assert Incident.objects.count() == 1
+    world.salesforce.faults.clear()
+    world.wait(60)
+    world.poll()
+    assert not Incident.objects.filter(closed_at=None).exists()
+
+
+def test_an_outage_of_the_whole_connection_is_no_incident_of_the_stream_as_well(world):
+    world.poll()
+    world.salesforce.faults.outage(True)
+    for _ in range(15):
+        world.wait(60)
+        world.poll()
+
+    assert [incident.kind for incident in Incident.objects.all()] == ["unreachable"]

@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import pytest
 
+from integration_hub.connectors.slack import Slack
+from syncs import outbox
 from syncs.engine import push
 from syncs.models import Connection, Delivery, HubSettings, Incident, SyncRun
 from syncs.models.deliveries import DeliveryState
@@ -194,8 +196,24 @@ def test_what_waited_too_long_expires_and_says_so(world):
     assert push.expire(world.now) == 1
 
     assert state_of(delivery) == DeliveryState.EXPIRED
-    assert "in time" in delivery.error
+    assert delivery.error == push.LATE
     assert Incident.objects.get().kind == "expired"
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_what_expired_tells_what_stood_in_its_way(world, reachable):
+    delivery = world.deliver(expires_at=NOON + timedelta(minutes=5))
+    world.simulator.slack.faults.fail_next(1, "rate_limited", retry_after=299)
+    world.push()
+    Connection.objects.update(enabled=reachable)
+
+    world.wait(301)
+    world.push()
+    push.expire(world.now)
+
+    assert state_of(delivery) == DeliveryState.EXPIRED
+    assert delivery.error.startswith(push.LATE)
+    assert "The last try: " in delivery.error
 
 
 def test_age_is_checked_when_sending(world):
@@ -242,3 +260,89 @@ def test_an_outage_costs_one_call_a_push_not_one_a_message(world):
     assert run.calls == 1
     assert (run.read, run.waiting) == (4, 4)
     assert Delivery.objects.filter(attempts=0).count() == 3
+
+
+def test_a_message_that_breaks_the_connector_stops_no_other(world, monkeypatch, caplog):
+    bad, good = world.deliver(0), world.deliver(1)
+    monkeypatch.setattr(Slack, "_post", _broken_for(world.members[0]))
+
+    run = world.push()
+
+    assert state_of(good) == DeliveryState.DELIVERED
+    assert state_of(bad) == DeliveryState.WAITING
+    assert (bad.error_code, bad.unanswered_at) == ("internal", NOON)
+    assert (run.state, run.delivered, run.waiting) == (RunState.OK, 1, 1)
+    assert "KeyError" in caplog.text
+    for _ in range(60):
+        world.wait(60)
+        world.push()
+    assert state_of(bad) == DeliveryState.DEAD
+    assert Incident.objects.get().kind == "dead_letters"
+
+
+def _broken_for(member):
+    post = Slack._post
+
+    def broken(self, message):
+        if message["channel"] == member:
+            raise KeyError("ts")
+        return post(self, message)
+
+    return broken
+
+
+@pytest.mark.parametrize("code", ["channel_not_found", "missing_scope"])
+def test_where_slack_refuses_the_look_for_a_message_a_person_decides(world, code):
+    delivery = world.deliver(unanswered_at=NOON - timedelta(minutes=1))
+    other = world.deliver(1)
+    world.simulator.slack.faults.set("error", 1.0, code=code, path="conversations.history")
+
+    world.push()
+
+    assert state_of(delivery) == DeliveryState.DEAD
+    assert "unknown whether it arrived" in delivery.error
+    assert not delivery.unreachable, "it may have arrived: the fallback is not told as well"
+    assert state_of(other) == DeliveryState.DELIVERED
+    world.connection.refresh_from_db()
+    assert (world.connection.held_at, world.connection.failing_since) == (None, None)
+    outbox.requeue(Delivery.objects.filter(pk=delivery.pk), world.now)
+    world.wait(2)
+    world.push()
+    assert state_of(delivery) == DeliveryState.DELIVERED
+
+
+def test_an_outage_during_the_look_for_a_message_costs_one_call(world):
+    for n in range(4):
+        world.deliver(n, unanswered_at=NOON - timedelta(minutes=1))
+    world.simulator.slack.faults.outage(True)
+
+    run = world.push()
+
+    assert (run.calls, run.read, run.waiting) == (1, 4, 4)
+    assert Delivery.objects.filter(unanswered_at=NOON - timedelta(minutes=1)).count() == 4
+
+
+def test_a_dead_letter_that_may_have_arrived_is_looked_for_when_it_is_revived(world):
+    delivery = world.deliver(attempts=11)
+    world.simulator.slack.faults.fail_next(1, "drop_after", path="chat.postMessage")
+    world.push()
+    assert state_of(delivery) == DeliveryState.DEAD
+
+    world.wait(600)
+    outbox.requeue(Delivery.objects.all(), world.now)
+    world.push()
+
+    assert world.received() == [world.members[0]]
+    assert state_of(delivery) == DeliveryState.DELIVERED
+
+
+def test_what_is_refused_just_after_an_outage_is_a_problem_of_its_own(world):
+    Incident.objects.create(
+        key="unreachable:slack", kind="unreachable", connection=world.connection, title="Slack was away",
+        opened_at=NOON - timedelta(minutes=10), last_seen_at=NOON, closed_at=NOON - timedelta(minutes=1),
+    )  # fmt: skip
+    make_delivery(world.connection, lane="C0NOSUCH")
+
+    world.push()
+
+    assert Incident.objects.get(closed_at=None).kind == "dead_letters"
