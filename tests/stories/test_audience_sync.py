@@ -4,7 +4,6 @@ from collections import Counter
 
 import pytest
 
-from integration_hub.simulator.iterable import API_KEY
 from routing import router, timeline
 from routing.models import Decision
 from syncs.engine import poll
@@ -21,7 +20,7 @@ from syncs.models import (
 )
 from syncs.models.deliveries import DeliveryState
 from syncs.models.runs import RunState
-from tests.factories import make_connection, make_rule, make_stream
+from tests.factories import make_iterable, make_rule, make_stream, make_sync
 from tests.stories.world import Company
 
 BOTH = {
@@ -42,28 +41,15 @@ class Audience(Company):
     def __init__(self, simulator):
         super().__init__(simulator)
         self.iterable = simulator.iterable
-        self.project = make_connection(
-            "iterable",
-            key="iterable",
-            base_url=f"{simulator.iterable.url}/",
-            settings={"project_type": "email"},
-            secrets={"api_key": API_KEY},
-        )
+        self.project = make_iterable(simulator, key="iterable", name="Iterable")
         self.contacts = self.watch("Contact", "contacts")
 
     def watch(self, object_type, key):
         return make_stream(self.crm, key=key, object_type=object_type, described_at=None, started_at=None)
 
     def sync(self, stream, mapping, precedence=50, **values):
-        name = stream.key.title()
-        sync = Sync.objects.create(
-            **{"key": stream.key, "name": name, "enabled": True, "stream": stream, "precedence": precedence}
-            | {"destination": self.project}
-            | values
-        )
-        for position, (source, destination) in enumerate(mapping.items()):
-            FieldMapping.objects.create(sync=sync, position=position, source=source, destination=destination)
-        return sync
+        names = {"key": stream.key, "name": stream.key.title(), "precedence": precedence}
+        return make_sync(*mapping.items(), stream=stream, destination=self.project, **names, **values)
 
     def contact(self, email, name="Lee", **values):
         return self.salesforce.add("Contact", LastName=name, Email=email, **values)
