@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.utils import timezone
 
-from syncs import incidents, pruning, queues
+from syncs import backfill_queue, incidents, pruning, queues
 from syncs.engine import parents, push
 from syncs.models import Connection, Heartbeat, Stream
 from syncs.schedules import SYNC
@@ -32,3 +32,11 @@ def prune() -> None:
     """Delete what is past its retention for as long as a task may, and have the rest done by the next one."""
     if not pruning.prune(timezone.now(), seconds=settings.TASK_SECONDS).finished:
         queues.wake("syncs.tasks.prune", queue=SYNC)
+
+
+def work_on_backfill(backfill_id: int) -> None:
+    backfill_queue.work(backfill_id, timezone.now())
+
+
+def wake_backfills() -> None:
+    backfill_queue.wake_due(timezone.now())
