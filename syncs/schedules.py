@@ -30,6 +30,7 @@ PLANS = (
     Plan("hub: incidents", "syncs.tasks.settle_incidents", SYNC, 1),
     Plan("hub: backfills", "syncs.tasks.wake_backfills", SYNC, 1),
     Plan("hub: directory", "routing.tasks.refresh_directory", SYNC, 60),
+    Plan("hub: reconciliations", "syncs.tasks.reconcile_due", SYNC, 60),
     Plan("hub: prune history", "syncs.tasks.prune", SYNC, 24 * 60),
 )
 

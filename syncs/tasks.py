@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.conf import settings
 from django.utils import timezone
 
 from syncs import backfill_queue, incidents, pruning, queues
-from syncs.engine import parents, push
-from syncs.models import Connection, Heartbeat, Stream
+from syncs.engine import parents, push, reconcile
+from syncs.engine.reconcile import ReconcileError
+from syncs.models import Connection, Heartbeat, HubSettings, Stream, Sync
 from syncs.schedules import SYNC
 
 
@@ -26,6 +29,23 @@ def beat(queue: str) -> None:
 
 def settle_incidents() -> None:
     incidents.settle(timezone.now())
+
+
+def reconcile_due() -> None:
+    """Wake a worker for each sync whose weekly reconciliation is due, or was left in the middle."""
+    if HubSettings.get().enabled:
+        for sync in reconcile.due(timezone.now()):
+            queues.wake("syncs.tasks.reconcile_sync", sync.pk, queue=SYNC)
+
+
+def reconcile_sync(sync_id: int) -> None:
+    """Work on a sync's reconciliation for as long as a task may, and have the rest done by the next one."""
+    sync = Sync.objects.select_related("stream__connection", "destination").get(pk=sync_id)
+    with suppress(
+        ReconcileError
+    ):  # its source cannot be called, or another is at it: the next hour asks again
+        if reconcile.begin_or_go_on(sync, timezone.now()):
+            queues.wake("syncs.tasks.reconcile_sync", sync_id, queue=SYNC)
 
 
 def prune() -> None:

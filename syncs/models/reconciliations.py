@@ -66,3 +66,5 @@ class Kind(models.TextChoices):
 AT_SOURCE = (Kind.WRITTEN, Kind.SKIPPED, Kind.REFUSED, Kind.WAITING, Kind.MISSING, Kind.STALE)
 DIFFERENCES = (Kind.MISSING, Kind.STALE, Kind.DIFFERENT, Kind.EXTRA)
 """What a repair can put right, in the order in which it does."""
+SAMPLED = "sampled"
+"""In the counts, how many were compared with the destination."""
