@@ -46,18 +46,21 @@ class Draft:
 
 def enqueue(drafts: Sequence[Draft], now: datetime) -> list[Delivery]:
     """Store the drafts and return those that were new; one whose dedup key is known is left out."""
-    by_key = {draft.dedup_key: draft for draft in reversed(drafts)}
+    by_key: dict[str, Draft] = {}
+    for draft in drafts:
+        by_key.setdefault(draft.dedup_key, draft)
     keys = list(by_key)
     known: set[str] = set()
     for start in range(0, len(keys), MATCHED_AT_ONCE):
         known.update(_stored_keys(keys[start : start + MATCHED_AT_ONCE]))
-    fresh = [key for key in reversed(keys) if key not in known]
+    fresh = [key for key in keys if key not in known]
     rows = [_row(by_key[key], now) for key in fresh]
     Delivery.objects.bulk_create(rows, ignore_conflicts=True, batch_size=MATCHED_AT_ONCE)
     # ignore_conflicts returns no ids, and another process may have been first with a key: read back what is ours.
     stored: list[Delivery] = []
     for start in range(0, len(fresh), MATCHED_AT_ONCE):
-        stored += Delivery.objects.filter(dedup_key__in=fresh[start : start + MATCHED_AT_ONCE])
+        part = fresh[start : start + MATCHED_AT_ONCE]
+        stored += Delivery.objects.filter(dedup_key__in=part).order_by("pk")
     return stored
 
 
