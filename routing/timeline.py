@@ -28,6 +28,7 @@ _TITLES = {
     ChangeOrigin.BASELINE: "Learned as current values (baseline)",
     ChangeOrigin.PARENT: "Read again: its account, its owner or another parent changed",
     ChangeOrigin.DELETED: "Deleted",
+    ChangeOrigin.REPAIR: "Read again to repair what a reconciliation found",
 }
 
 Line = tuple[bool | None, str]
@@ -188,8 +189,10 @@ def _undecided(
 
 def _synced(shown: Sequence[Change]) -> Iterator[Event]:
     """Yield why syncs sent nothing of a change."""
-    names = {sync.key: sync.name for sync in Sync.objects.filter(stream__in={one.stream_id for one in shown})}
-    for change in shown:
+    told = [change for change in shown if change.synced]
+    keys = {key for change in told for key in change.synced}
+    names = dict(Sync.objects.filter(key__in=keys).values_list("key", "name")) if keys else {}
+    for change in told:
         for key, (outcome, _code, reason) in sorted(change.synced.items()):
             title = f"{names.get(key, key)}: {outcome}"
             yield Event(change.routed_at or change.captured_at, "decided", title, reason)

@@ -64,7 +64,8 @@ def enqueue(drafts: Sequence[Draft], now: datetime) -> list[Delivery]:
     # ignore_conflicts returns no ids, and another process may have been first with a key: read back what is ours.
     stored: list[Delivery] = []
     for start in range(0, len(fresh), MATCHED_AT_ONCE):
-        stored += Delivery.objects.filter(dedup_key__in=fresh[start : start + MATCHED_AT_ONCE]).order_by("pk")
+        part = fresh[start : start + MATCHED_AT_ONCE]
+        stored += Delivery.objects.filter(dedup_key__in=part).order_by("pk")
     return stored
 
 

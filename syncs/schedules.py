@@ -28,7 +28,9 @@ PLANS = (
     Plan("hub: heartbeat of alerts", "syncs.tasks.beat", ALERTS, 1, ALERTS),
     Plan("hub: heartbeat of sync", "syncs.tasks.beat", SYNC, 1, SYNC),
     Plan("hub: incidents", "syncs.tasks.settle_incidents", SYNC, 1),
+    Plan("hub: backfills", "syncs.tasks.wake_backfills", SYNC, 1),
     Plan("hub: directory", "routing.tasks.refresh_directory", SYNC, 5),
+    Plan("hub: reconciliations", "syncs.tasks.reconcile_due", SYNC, 60),
     Plan("hub: prune history", "syncs.tasks.prune", SYNC, 24 * 60),
 )
 

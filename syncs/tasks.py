@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from django.conf import settings
 from django.utils import timezone
 
-from syncs import heartbeats, incidents, leases, pruning, queues
-from syncs.engine import parents, push, runs
+from syncs import backfill_queue, heartbeats, incidents, leases, pruning, queues
+from syncs.engine import parents, push, reconcile, runs
+from syncs.engine.reconcile import ReconcileError
 from syncs.isolation import isolated
-from syncs.models import Connection, Stream
+from syncs.models import Connection, HubSettings, Stream, Sync
 from syncs.schedules import SYNC
 
 SENDERS = 2
@@ -41,7 +43,32 @@ def settle_incidents() -> None:
     runs.close_lost(timezone.now())
 
 
+def reconcile_due() -> None:
+    """Wake a worker for each sync whose weekly reconciliation is due, or was left in the middle."""
+    if HubSettings.get().enabled:
+        for sync in reconcile.due(timezone.now()):
+            queues.wake("syncs.tasks.reconcile_sync", sync.pk, queue=SYNC)
+
+
+def reconcile_sync(sync_id: int) -> None:
+    """Work on a sync's reconciliation for as long as a task may, and have the rest done by the next one."""
+    sync = Sync.objects.select_related("stream__connection", "destination").get(pk=sync_id)
+    with suppress(
+        ReconcileError
+    ):  # its source cannot be called, or another is at it: the next hour asks again
+        if reconcile.begin_or_go_on(sync, timezone.now()):
+            queues.wake("syncs.tasks.reconcile_sync", sync_id, queue=SYNC)
+
+
 def prune() -> None:
     """Delete what is past its retention for as long as a task may, and have the rest done by the next one."""
     if not pruning.prune(timezone.now(), seconds=settings.TASK_SECONDS).finished:
         queues.wake("syncs.tasks.prune", queue=SYNC)
+
+
+def work_on_backfill(backfill_id: int) -> None:
+    backfill_queue.work(backfill_id, timezone.now())
+
+
+def wake_backfills() -> None:
+    backfill_queue.wake_due(timezone.now())

@@ -23,6 +23,7 @@ CONFIGURED = (
     (
         "Audience",
         ("syncs.sync", "Syncs", "sync_alt"),
+        ("syncs.reconciliation", "Reconciliations", "fact_check"),
         ("syncs.valuemap", "Value maps", "translate"),
     ),
     (

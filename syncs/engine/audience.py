@@ -82,11 +82,17 @@ def load(stream: Stream) -> list[Target]:
     found = []
     for sync in syncs:
         family = writes.siblings(sync)
-        contacts = Stream.objects.filter(
-            connection=stream.connection_id, object_type=CONTACT, syncs__in=family
-        ).exclude(pk=stream.pk)
-        found.append(Target(sync, mapping_rows.mapper_of(sync), family, contacts.exists()))
+        found.append(Target(sync, mapping_rows.mapper_of(sync), family, follows_contact(sync, family)))
     return found
+
+
+def follows_contact(sync: Sync, family: Mapping[int, Sync]) -> bool:
+    """Say whether a converted record of this sync has a contact that is synced to the same destination."""
+    stream = sync.stream
+    contacts = Stream.objects.filter(
+        connection=stream.connection_id, object_type=CONTACT, syncs__in=family
+    ).exclude(pk=stream.pk)
+    return contacts.exists()
 
 
 def decide(targets: Iterable[Target], changes: Sequence[Change], now: datetime) -> dict[int, list[Fate]]:

@@ -31,12 +31,17 @@ def read(stream: Stream, source: Source, counts: runs.Counts, now: datetime) -> 
         return
     since = (stream.polled_at or stream.started_at or now) - timedelta(seconds=stream.overlap_seconds)
     gone = dict(source.deleted(stream.object_type, since, now))
-    last = _last_known(stream, list(gone))
-    records = [_record(last[record_id], record_id, at) for record_id, at in gone.items() if record_id in last]
-    new = changes.record(stream, records, ChangeOrigin.DELETED, now)
+    new = store(stream, gone, now)
     counts.read += len(gone)
     counts.waiting += new
     counts.unchanged += len(gone) - new
+
+
+def store(stream: Stream, gone: Mapping[str, datetime], now: datetime) -> int:
+    """Store these deletions, by record id, as changes; return how many were news."""
+    last = _last_known(stream, list(gone))
+    records = [_record(last[record_id], record_id, at) for record_id, at in gone.items() if record_id in last]
+    return changes.record(stream, records, ChangeOrigin.DELETED, now)
 
 
 def _last_known(stream: Stream, record_ids: Sequence[str]) -> Mapping[str, Change | None]:

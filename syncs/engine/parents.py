@@ -137,7 +137,7 @@ def _read(
     wanted = ReadRequest(stream.object_type, fields, since=batch[0].resume_at, where=where)
     for page in source.read(wanted):
         with transaction.atomic():
-            new += changes.record(stream, _marked(page.records, mark), ChangeOrigin.PARENT, clock())
+            new += changes.record(stream, marked(page.records, mark), ChangeOrigin.PARENT, clock())
         if clock() >= end:
             same.update(resume_at=page.watermark)
             return new
@@ -145,7 +145,7 @@ def _read(
     return new
 
 
-def _marked(records: Iterable[Record], mark: datetime) -> list[Record]:
+def marked(records: Iterable[Record], mark: datetime) -> list[Record]:
     """Give the records versions of their own.
 
     Theirs did not change, and one that a parent's change leads back to earlier values would pass for known.

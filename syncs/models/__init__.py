@@ -10,6 +10,7 @@ from syncs.models.incidents import Incident
 from syncs.models.links import RecordLink
 from syncs.models.mappings import FieldMapping, ValueMap, ValueMapEntry
 from syncs.models.parents import ParentChange
+from syncs.models.reconciliations import Reconciliation
 from syncs.models.runs import SyncRun
 from syncs.models.streams import Stream
 from syncs.models.syncs import Sync
@@ -31,6 +32,7 @@ __all__ = [
     "Partition",
     "Priority",
     "RateLimit",
+    "Reconciliation",
     "RecordLink",
     "Stream",
     "Sync",

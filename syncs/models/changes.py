@@ -13,6 +13,7 @@ class ChangeOrigin(models.TextChoices):
     BASELINE = "baseline", "Baseline"
     PARENT = "parent", "A parent changed"
     DELETED = "deleted", "Deleted"
+    REPAIR = "repair", "Repair"
 
 
 class ChangeState(models.TextChoices):

@@ -85,6 +85,7 @@ class Connection(models.Model):
     checked_at = models.DateTimeField(null=True, editable=False)
     check_ok = models.BooleanField(null=True, editable=False)
     check_result = models.JSONField(default=dict, editable=False)
+    key_prefixes = models.JSONField(default=dict, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ConnectionQuerySet.as_manager()

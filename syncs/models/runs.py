@@ -15,6 +15,7 @@ class RunKind(models.TextChoices):
     PUSH = "push", "Push"
     DIRECTORY = "directory", "Directory refresh"
     BACKFILL = "backfill", "Backfill"
+    RECONCILE = "reconcile", "Reconciliation"
 
 
 class RunState(models.TextChoices):

@@ -1,13 +1,14 @@
 """From a change in Salesforce to the user in Iterable, as a marketing person sees it."""
 
 from collections import Counter
+from datetime import timedelta
+from itertools import chain, repeat
 
 import pytest
 
-from integration_hub.simulator.iterable import API_KEY
 from routing import router, timeline
 from routing.models import Decision
-from syncs.engine import poll
+from syncs.engine import parents, poll, push
 from syncs.models import (
     Change,
     Connection,
@@ -21,7 +22,7 @@ from syncs.models import (
 )
 from syncs.models.deliveries import DeliveryState
 from syncs.models.runs import RunState
-from tests.factories import make_connection, make_rule, make_stream
+from tests.factories import make_iterable, make_rule, make_stream, make_sync
 from tests.stories.world import Company
 
 BOTH = {
@@ -42,28 +43,15 @@ class Audience(Company):
     def __init__(self, simulator):
         super().__init__(simulator)
         self.iterable = simulator.iterable
-        self.project = make_connection(
-            "iterable",
-            key="iterable",
-            base_url=f"{simulator.iterable.url}/",
-            settings={"project_type": "email"},
-            secrets={"api_key": API_KEY},
-        )
+        self.project = make_iterable(simulator, key="iterable", name="Iterable")
         self.contacts = self.watch("Contact", "contacts")
 
     def watch(self, object_type, key):
         return make_stream(self.crm, key=key, object_type=object_type, described_at=None, started_at=None)
 
     def sync(self, stream, mapping, precedence=50, **values):
-        name = stream.key.title()
-        sync = Sync.objects.create(
-            **{"key": stream.key, "name": name, "enabled": True, "stream": stream, "precedence": precedence}
-            | {"destination": self.project}
-            | values
-        )
-        for position, (source, destination) in enumerate(mapping.items()):
-            FieldMapping.objects.create(sync=sync, position=position, source=source, destination=destination)
-        return sync
+        names = {"key": stream.key, "name": stream.key.title(), "precedence": precedence}
+        return make_sync(*mapping.items(), stream=stream, destination=self.project, **names, **values)
 
     def contact(self, email, name="Lee", **values):
         return self.salesforce.add("Contact", LastName=name, Email=email, **values)
@@ -137,6 +125,21 @@ def test_many_changes_are_one_call_and_one_settled_batch(syncs):
     assert len(syncs.iterable.users) == 300
     assert len(syncs.bulk_calls()) == 1
     assert Counter(link.state for link in links().values()) == {"written": 300}
+
+
+def test_a_batch_is_settled_in_few_statements(syncs, django_assert_max_num_queries):
+    syncs.salesforce.add_many(
+        "Contact", [{"LastName": f"Lee {n}", "Email": f"lee{n}@x.test"} for n in range(300)]
+    )
+    syncs.wait(10)
+    syncs.contacts.refresh_from_db()
+    poll.run(syncs.contacts, syncs.now, clock=lambda: syncs.now)
+    router.run(syncs.contacts, syncs.now)
+
+    with django_assert_max_num_queries(60):
+        run = push.run(syncs.project, syncs.now, clock=lambda: syncs.now)
+
+    assert (run.delivered, run.calls) == (300, 1)
 
 
 def test_several_versions_of_a_record_are_written_once_as_the_newest(syncs):
@@ -354,6 +357,32 @@ def test_children_are_read_after_a_crash_and_an_outage(syncs):
     syncs.settle(120)
 
     assert syncs.user("lee@x.test")["Company"]["Name"] == "Acme Group"
+
+
+def test_more_children_than_one_run_can_read_are_read_by_the_next(syncs):
+    acme = syncs.salesforce.add("Account", Name="Acme")
+    syncs.salesforce.add_many(
+        "Contact",
+        [{"LastName": f"Lee {n}", "Email": f"lee{n}@x.test", "AccountId": acme} for n in range(5)],
+    )
+    syncs.forget_the_overlap()
+    ParentChange.objects.create(
+        stream=syncs.contacts, field="AccountId", record_id=acme, requested_at=syncs.now
+    )
+    syncs.salesforce.page_size = 2
+    syncs.contacts.refresh_from_db()
+    before = Change.objects.filter(origin="parent").count()
+    moments = chain(
+        [syncs.now] * 2, repeat(syncs.now + timedelta(seconds=31))
+    )  # the time is up after one page
+
+    first = parents.run(syncs.contacts, syncs.now, clock=lambda: next(moments))
+    assert 0 < first < 5
+    assert ParentChange.objects.get().resume_at is not None
+    parents.run(syncs.contacts, syncs.now + timedelta(seconds=60), clock=lambda: syncs.now)
+
+    assert Change.objects.filter(origin="parent").count() - before == 5
+    assert not ParentChange.objects.exists()
 
 
 @pytest.mark.parametrize("policy", ["ignore", "mark", "remove"])

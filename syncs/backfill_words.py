@@ -1,0 +1,78 @@
+"""A backfill in sentences: its quote, how it stands, and what a dry run found; for the command and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from syncs.engine.backfill_plan import Cost, Quote
+from syncs.models import Backfill, SyncRun
+from syncs.models.backfills import BackfillState
+
+REHEARSED = {
+    "would_create": "would be created",
+    "would_update": "would be updated",
+    "not_sent": "would not be sent",
+}
+
+
+def of_quote(quote: Quote) -> list[str]:
+    """Say how much it is, what it costs on each side, and how long it takes."""
+    lines = [f"{quote.records:,} records. {quote.strategy}."]
+    lines += [_cost(cost) for cost in (quote.source, quote.destination) if cost]
+    if quote.days > 1:
+        lines.append(
+            f"The budget does not suffice for today: with pauses it takes {quote.days} days. "
+            "Raise the budget of the connection, or narrow the backfill."
+        )
+    else:
+        lines.append(f"Expected time: {duration(quote.seconds)}.")
+    return lines
+
+
+def of_backfill(backfill: Backfill) -> str:
+    """Say how it stands, with what became of the records."""
+    said = f"{backfill.get_state_display()}: {balance(backfill.run)}."
+    if backfill.reason:
+        said += f" {backfill.reason}"
+    if backfill.state == BackfillState.PAUSED and backfill.resume_at:
+        said += f" It goes on by itself at {backfill.resume_at:%Y-%m-%d %H:%M} UTC."
+    return said
+
+
+def balance(run: SyncRun) -> str:
+    parts = {
+        "delivered": run.delivered,
+        "unchanged": run.unchanged,
+        "skipped": run.skipped,
+        "refused": run.dead,
+    }
+    named = ", ".join(f"{count:,} {name}" for name, count in parts.items() if count)
+    return f"{run.read:,} read" + (f", of these {named}" if named else "")
+
+
+def reasons(run: SyncRun) -> list[str]:
+    return [f"{code.replace('_', ' ')}: {count:,}" for code, count in sorted(run.reasons.items())]
+
+
+def samples(backfill: Backfill) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield what a dry run found, by what would become of it."""
+    for code, title in REHEARSED.items():
+        if backfill.samples.get(code):
+            yield title, backfill.samples[code]
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {max(round(seconds), 1)} s"
+    return f"about {str(timedelta(seconds=round(seconds / 60) * 60))[:-3]} h" if seconds >= 5400 else (
+        f"about {round(seconds / 60)} min"
+    )  # fmt: skip
+
+
+def _cost(cost: Cost) -> str:
+    said = f"{cost.connection}: {cost.calls:,} calls"
+    if cost.share is not None:
+        said += f", {cost.share:.1f} % of what backfills may spend a day"
+    return f"{said} ({cost.left:,} left today)." if cost.left is not None else f"{said}."
