@@ -136,7 +136,7 @@ def measured(get: Callable[[], HttpResponse]) -> dict[str, Any]:
     if answer.status_code not in (200, 302, 503):
         raise SystemExit(f"status {answer.status_code}")
     slow = [
-        f"{query['time']} s: … FROM {query['sql'].partition(' FROM ')[2][:900]}"
+        f"{query['time']} s: … FROM {query['sql'].partition(' FROM "')[2][:400]}"
         for query in captured.captured_queries
         if float(query["time"]) >= SLOW_QUERY
     ]
