@@ -24,6 +24,7 @@ from syncs.schedules import QUEUES
 
 TRIES = 3
 SLOW_QUERY = 0.05
+FROM_TABLE = ' FROM "'
 
 CHANGES = """
 INSERT INTO syncs_change (stream_id, record_id, version, modified_at, created_at, captured_at, title, title_key, email,
@@ -136,7 +137,7 @@ def measured(get: Callable[[], HttpResponse]) -> dict[str, Any]:
     if answer.status_code not in (200, 302, 503):
         raise SystemExit(f"status {answer.status_code}")
     slow = [
-        f"{query['time']} s: … FROM {query['sql'].partition(' FROM ')[2][:900]}"
+        f"{query['time']} s: … FROM {query['sql'].partition(FROM_TABLE)[2][:400]}"
         for query in captured.captured_queries
         if float(query["time"]) >= SLOW_QUERY
     ]

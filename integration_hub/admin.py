@@ -192,6 +192,12 @@ class LogModelAdmin(HubModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Offer no page of who changed the row: nobody can."""
+        return super().render_change_form(request, {**context, "show_history": False}, *args, **kwargs)
+
     def may_act(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import django_stubs_ext
 import environ
-from django.urls import reverse_lazy
 
 from integration_hub import logs
 
@@ -177,7 +176,10 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Integration hub",
     "SITE_SUBHEADER": "Revenue operations",
     "SITE_SYMBOL": "hub",
-    "SITE_URL": reverse_lazy("admin:index"),
+    "SITE_URL": "",  # the hub is its admin: there is no other site to return to
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "integration_hub.console.badge.favicon"}
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "integration_hub.console.badge.environment",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Case, Count, F, FloatField, Func, Q, QuerySet, When
+from django.db.models.functions import Coalesce, Floor, Greatest, TruncDate
 from django.utils import timezone
 
 from routing.models import Alert
@@ -19,18 +22,23 @@ SETTLED = (DeliveryState.DELIVERED, DeliveryState.EXPIRED, DeliveryState.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What counts of a settled alert: `trigger_at` is the event at the vendor; times are aware.
+class Passage:
+    """A settled alert with its way through the hub; `trigger_at` is the event at the vendor.
 
     A held alert is counted from when the recipient was at work again: the wait before was wanted.
     """
 
     rule: str
+    name: str
     state: str
     target: float
     trigger_at: datetime
     settled_at: datetime
     hold_until: datetime | None
+    visible_at: datetime
+    decided_at: datetime
+    title: str
+    record_id: str
 
     @property
     def seconds(self) -> float:
@@ -39,22 +47,8 @@ class Settled:
         return max(0.0, (self.settled_at - start).total_seconds())
 
     @property
-    def is_sent(self) -> bool:
-        return self.state == DeliveryState.DELIVERED
-
-    @property
     def in_time(self) -> bool:
-        return self.is_sent and self.seconds <= self.target
-
-
-@dataclass(frozen=True, slots=True)
-class Passage(Settled):
-    """A settled alert with its way through the hub."""
-
-    visible_at: datetime
-    decided_at: datetime
-    title: str
-    record_id: str
+        return self.state == DeliveryState.DELIVERED and self.seconds <= self.target
 
     @property
     def stretches(self) -> tuple[float, ...]:
@@ -65,9 +59,13 @@ class Passage(Settled):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One rule's day (`day` None: the whole time asked for). Seconds are None when nothing was sent."""
+    """One rule's day (`day` None: the whole time asked for). Seconds are None when nothing was sent.
+
+    `rule` is the rule's key, for two rules may have one name.
+    """
 
     rule: str
+    name: str
     day: date | None
     sent: int
     expired: int
@@ -93,12 +91,16 @@ class Summary:
 
 def summary(since: datetime, until: datetime) -> Summary:
     """Sum up what was settled in [since, until); days are of the settlement, in the hub's time zone."""
-    rows = settled(since, until).values_list(*_COUNTED)
-    found = [Settled(*row) for row in rows.iterator(chunk_size=2000)]
-    return Summary(
-        by_rule=summarize(found, lambda _: None),
-        by_day=summarize(found, lambda one: timezone.localdate(one.settled_at)),
-    )
+    whole: dict[str, _Sum] = {}
+    days: dict[tuple[str, date], _Sum] = {}
+    for group in _groups(settled(since, until)):
+        key, day = group["rule"], group["day"]
+        for one in (
+            whole.setdefault(key, _Sum(key, group["name"], group["target"])),
+            days.setdefault((key, day), _Sum(key, group["name"], group["target"], day)),
+        ):
+            one.add(group)
+    return Summary(by_rule=_ordered(whole.values()), by_day=_ordered(days.values()))
 
 
 def by_rule_and_day(since: datetime, until: datetime) -> list[Row]:
@@ -139,25 +141,20 @@ def settled(since: datetime, until: datetime) -> QuerySet[Alert]:
     )
 
 
-def summarize(found: Iterable[Settled], day_of: Callable[[Settled], date | None]) -> list[Row]:
-    """Group passages by rule and day."""
-    groups: dict[tuple[date | None, str], list[Settled]] = {}
-    for one in found:
-        groups.setdefault((day_of(one), one.rule), []).append(one)
-    ordered = sorted(groups.items(), key=lambda item: (-(item[0][0] or date.min).toordinal(), item[0][1]))
-    return [_row(rule, day, group) for (day, rule), group in ordered]
+def percentile(times: Mapping[float, int], share: float) -> float | None:
+    """Return the smallest time that `share` of them do not exceed (nearest rank); None of none.
 
-
-def percentile(ordered: Sequence[float], share: float) -> float | None:
-    """Return the smallest value that `share` of the values do not exceed (nearest rank); None of none."""
-    if not ordered:
-        return None
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+    `times` says how often each occurred.
+    """
+    ordered = sorted(times)
+    rank = math.ceil(share * sum(times.values()))
+    reached = accumulate(times[one] for one in ordered)
+    return next((one for one, so_far in zip(ordered, reached, strict=True) if so_far >= rank), None)
 
 
 _COUNTED = (
-    "decision__rule__name", "delivery__state", "decision__rule__max_age_seconds", "decision__trigger_at",
-    "delivery__settled_at", "decision__hold_until",
+    "decision__rule__key", "decision__rule__name", "delivery__state", "decision__rule__max_age_seconds",
+    "decision__trigger_at", "delivery__settled_at", "decision__hold_until",
 )  # fmt: skip
 _PASSED = (
     "decision__change__captured_at", "decision__decided_at", "decision__change__title",
@@ -165,17 +162,83 @@ _PASSED = (
 )  # fmt: skip
 
 
-def _row(rule: str, day: date | None, group: Sequence[Settled]) -> Row:
-    times = sorted(one.seconds for one in group if one.is_sent)
-    return Row(
-        rule=rule,
-        day=day,
-        sent=len(times),
-        expired=sum(one.state == DeliveryState.EXPIRED for one in group),
-        dead=sum(one.state == DeliveryState.DEAD for one in group),
-        p50=percentile(times, 0.50),
-        p95=percentile(times, 0.95),
-        p99=percentile(times, 0.99),
-        within_target=sum(one.in_time for one in group) / len(group) if group else None,
-        target=group[0].target,
+class _Seconds(Func):
+    """A length of time as a number."""
+
+    template = "date_part('epoch', %(expressions)s)"
+    output_field = FloatField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="(%(expressions)s / 1000000.0)", **context)
+
+
+def _groups(alerts: QuerySet[Alert]) -> Iterable[Any]:
+    """Let the database count the alerts by rule, day, state and time, as precisely as times are shown.
+
+    To read each of a busy month's alerts into this process would take seconds.
+    """
+    start = Greatest("decision__trigger_at", Coalesce("decision__hold_until", "decision__trigger_at"))
+    seconds = Greatest(_Seconds(F("delivery__settled_at") - start), 0.0)
+    return (
+        alerts.annotate(
+            day=TruncDate("delivery__settled_at"),
+            seconds=seconds,
+            time=Case(
+                When(seconds__lt=10, then=Floor(F("seconds") * 10 + 0.5) / 10),
+                default=Floor(F("seconds") + 0.5),
+            ),
+        )
+        .order_by()
+        .values(
+            "day",
+            "time",
+            rule=F("decision__rule__key"),
+            name=F("decision__rule__name"),
+            target=F("decision__rule__max_age_seconds"),
+            state=F("delivery__state"),
+        )
+        .annotate(
+            count=Count("pk"),
+            in_time=Count("pk", filter=Q(seconds__lte=F("decision__rule__max_age_seconds"))),
+        )
     )
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What becomes a row: its alerts counted by state, those that were sent also by their times."""
+
+    rule: str
+    name: str
+    target: float
+    day: date | None = None
+    states: Counter[str] = field(default_factory=Counter)
+    times: Counter[float] = field(default_factory=Counter)
+    in_time: int = 0
+
+    def add(self, group: Mapping[str, Any]) -> None:
+        self.states[group["state"]] += group["count"]
+        if group["state"] == DeliveryState.DELIVERED:
+            self.times[group["time"]] += group["count"]
+            self.in_time += group["in_time"]
+
+    def row(self) -> Row:
+        return Row(
+            rule=self.rule,
+            name=self.name,
+            day=self.day,
+            sent=self.states[DeliveryState.DELIVERED],
+            expired=self.states[DeliveryState.EXPIRED],
+            dead=self.states[DeliveryState.DEAD],
+            p50=percentile(self.times, 0.50),
+            p95=percentile(self.times, 0.95),
+            p99=percentile(self.times, 0.99),
+            within_target=self.in_time / self.states.total(),
+            target=self.target,
+        )
+
+
+def _ordered(sums: Iterable[_Sum]) -> list[Row]:
+    """Return the rows, newest day first, then by name."""
+    rows = (one.row() for one in sums)
+    return sorted(rows, key=lambda row: (-(row.day or date.min).toordinal(), row.name, row.rule))

@@ -1,8 +1,9 @@
-"""The mark in the page header: what this hub is connected to, and whether it is on."""
+"""The marks of the hub: its icon, and in the page header what it is connected to, and whether it is on."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 
 from syncs.models import Connection, Environment, HubSettings
 
@@ -15,3 +16,7 @@ def environment(request: HttpRequest) -> list[str]:
     if Environment.PRODUCTION in used:
         return ["Production", "danger"]
     return ["Sandbox", "info"] if used else ["Nothing connected", "warning"]
+
+
+def favicon(request: HttpRequest) -> str:
+    return static("hub/favicon.svg")

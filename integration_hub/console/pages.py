@@ -57,10 +57,11 @@ def sla(request: HttpRequest) -> HttpResponse:
     _ask(request, "routing.view_alert")
     days, since, until = _period(request)
     found = answer_times.summary(since, until)
+    chart_type, chart = times_by_day(found.by_day)
     return _page(
         request, "hub/sla.html", "Answer times", rows=found.by_day, totals=found.by_rule,
         newest=list(answer_times.passages(since, until, NEWEST)), days=days, periods=PERIODS,
-        chart=json.dumps(times_by_day(found.by_day)) if found.by_day else "",
+        chart_type=chart_type, chart=json.dumps(chart) if found.by_day else "",
     )  # fmt: skip
 
 
@@ -69,12 +70,12 @@ def sla_by_day(request: HttpRequest) -> StreamingHttpResponse:
     _ask(request, "routing.view_alert")
     days, since, until = _period(request)
     header = (
-        "rule", "day", "sent", "expired", "dead", "p50_seconds", "p95_seconds", "p99_seconds",
+        "rule", "rule_key", "day", "sent", "expired", "dead", "p50_seconds", "p95_seconds", "p99_seconds",
         "share_within_target", "target_seconds",
     )  # fmt: skip
     rows = (
         (
-            r.rule, r.day, r.sent, r.expired, r.dead, _short(r.p50), _short(r.p95), _short(r.p99),
+            r.name, r.rule, r.day, r.sent, r.expired, r.dead, _short(r.p50), _short(r.p95), _short(r.p99),
             _share(r.within_target), r.target,
         )
         for r in answer_times.by_rule_and_day(since, until)
@@ -87,21 +88,14 @@ def sla_alerts(request: HttpRequest) -> StreamingHttpResponse:
     _ask(request, "routing.view_alert")
     days, since, until = _period(request)
     header = (
-        "rule",
-        "record_id",
-        "state",
-        "created",
-        "visible",
-        "decided",
-        "settled",
-        "held_until",
-        "seconds",
-        "in_time",
-    )
+        "rule", "rule_key", "record_id", "state", "created", "visible", "decided", "settled", "held_until",
+        "seconds", "in_time",
+    )  # fmt: skip
     rows = (
         (
-            p.rule, p.record_id, p.state, p.trigger_at.isoformat(), p.visible_at.isoformat(), p.decided_at.isoformat(),
-            p.settled_at.isoformat(), p.hold_until.isoformat() if p.hold_until else "", _short(p.seconds), p.in_time,
+            p.name, p.rule, p.record_id, p.state, p.trigger_at.isoformat(), p.visible_at.isoformat(),
+            p.decided_at.isoformat(), p.settled_at.isoformat(), p.hold_until.isoformat() if p.hold_until else "",
+            _short(p.seconds), p.in_time,
         )
         for p in answer_times.passages(since, until)
     )  # fmt: skip

@@ -1,8 +1,11 @@
 """Every page of the admin answers, quickly, and only to those who may see it."""
 
+import re
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.staticfiles import finders
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -76,6 +79,23 @@ def test_logs_cannot_be_added_to_changed_or_deleted(page, everything, label):
 
     assert answers == [403, 403, 403]
     assert apps.get_model(label).objects.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize(("label", "offered"), [*((label, False) for label in LOGS), ("routing.rule", True)])
+def test_who_changed_a_row_is_asked_only_where_somebody_can(page, everything, label, offered):
+    row = apps.get_model(label).objects.first()
+
+    content = page.get(address(label, "change", row.pk)).content.decode()
+
+    assert (address(label, "history", row.pk) in content) == offered
+
+
+def test_login_leads_to_no_other_site_and_has_an_icon_that_exists(client, db):
+    content = client.get(reverse("admin:login")).content.decode()
+
+    assert "Return to site" not in content
+    [icon] = re.findall(r'rel="icon" href="([^"]+)" type="image/svg', content)
+    assert finders.find(icon.removeprefix("/static/"))
 
 
 @pytest.mark.parametrize(
