@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('syncs', '0002_audience_sync'),
+        ('syncs', '0003_audience_sync'),
     ]
 
     operations = [
