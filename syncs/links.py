@@ -108,7 +108,12 @@ def _upsert(entries: Iterable[Entry], update: str) -> None:
 
     In the order of their keys, so that two processes never wait for each other.
     """
-    by_key = {(entry.sync_id, entry.record_id): entry for entry in entries}
+    by_key: dict[tuple[int, str], Entry] = {}
+    for entry in entries:
+        # Of two records that exchange their match values, each is written and each takes the other's former place.
+        known = by_key.setdefault((entry.sync_id, entry.record_id), entry)
+        if entry.version_at >= known.version_at:
+            by_key[entry.sync_id, entry.record_id] = entry
     rows = [by_key[key] for key in sorted(by_key)]
     adapted: dict[datetime | None, Any] = {}
     adapt = database.ops.adapt_datetimefield_value

@@ -274,6 +274,8 @@ def test_two_contacts_that_exchange_their_emails_end_with_the_right_ones(syncs):
     assert syncs.user("bob@x.test")["Name"]["Last"] == "Ann"
     assert syncs.user("ann@x.test")["Name"]["Last"] == "Bob"
     assert len(syncs.iterable.users) == 2
+    links = RecordLink.objects.values_list("record_id", "match_value", "state")
+    assert set(links) == {(ann, "bob@x.test", "written"), (bob, "ann@x.test", "written")}
 
 
 def test_a_converted_lead_follows_its_contact(syncs):

@@ -88,6 +88,12 @@ def test_of_one_record_twice_in_a_batch_the_last_counts(sync):
     assert RecordLink.objects.get().payload_hash == "h2"
 
 
+def test_an_older_version_never_displaces_a_newer_one_of_the_same_batch(sync):
+    links.settle([written(sync, version_at=LATER, payload_hash="new"), written(sync, payload_hash="old")])
+
+    assert RecordLink.objects.get().payload_hash == "new"
+
+
 def test_a_batch_is_one_statement(sync, django_assert_num_queries):
     with django_assert_num_queries(1):
         links.settle(written(sync, f"003{n}") for n in range(900))
