@@ -130,8 +130,9 @@ class _Deciding:
             if older is not None:
                 self.fates[older.pk] = SUPERSEDED
             newest[change.record_id] = change
-        self.links = links.read(self.sync.pk, newest)
+        # The locked first: what is settled before the lock is in the links, what is not stays open until we are done.
         self.open = _by_record(self._open(record_id__in=list(newest), sync=self.sync))
+        self.links = links.read(self.sync.pk, newest)
         deleted = [one for one in newest.values() if one.origin == ChangeOrigin.DELETED]
         living = [one for one in newest.values() if one.origin != ChangeOrigin.DELETED]
         cases = [case for one in living if (case := self._case(one))]
@@ -169,16 +170,16 @@ class _Deciding:
         values |= {link.match_value for one in deleted if (link := self.links.get(one.record_id))}
         inside = {(self.sync.pk, case.change.record_id) for case in cases}
         inside |= {(self.sync.pk, one.record_id) for one in deleted}
-        self.holders: dict[str, list[links.Holder]] = {}
-        for holder in links.holders(self.target.family, values):
-            if (holder.sync_id, holder.record_id) not in inside:
-                self.holders.setdefault(holder.match_value, []).append(holder)
         self.coming: dict[str, list[Open]] = {}
         lanes = [writes.lane(self.sync, value) for value in values]
         others = self._open(connection=self.sync.destination_id, lane__in=lanes)
         for one in others:
             if one.sync_id in self.target.family and (one.sync_id, one.record_id) not in inside:
                 self.coming.setdefault(one.match, []).append(one)
+        self.holders: dict[str, list[links.Holder]] = {}
+        for holder in links.holders(self.target.family, values):
+            if (holder.sync_id, holder.record_id) not in inside:
+                self.holders.setdefault(holder.match_value, []).append(holder)
 
     def _collapse(self, cases: Sequence[Case]) -> None:
         """Of the records with one match value let the first by rank write, and tell the others whom they follow."""

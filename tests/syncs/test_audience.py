@@ -190,6 +190,47 @@ def test_back_to_what_stands_there_is_sent_while_something_else_is_on_its_way(co
     assert decide(contacts, change(contacts, modified_at=LATER + timedelta(seconds=1))) == ["waiting"]
 
 
+def test_what_is_settled_between_two_looks_is_known(contacts, monkeypatch):
+    """Another process settles the write of a middle version while this one decides on the newest."""
+    write_first(contacts)
+    decide(contacts, change(contacts, name="Other", modified_at=LATER))
+    [sent] = claim(contacts)
+    read = links.read
+
+    def read_and_settle(*args):
+        found = read(*args)
+        outbox.delivered([sent], now=NOON)
+        links.settle([writes.entry_of(sent, NOON)])
+        return found
+
+    monkeypatch.setattr(links, "read", read_and_settle)
+
+    assert decide(contacts, change(contacts, modified_at=LATER + timedelta(seconds=1))) == ["waiting"]
+
+
+def test_a_rival_settled_between_two_looks_is_known(contacts, leads, monkeypatch):
+    decide(contacts, change(contacts))
+    [sent] = claim(contacts)
+    holders = links.holders
+
+    def look_and_settle(*args):
+        found = holders(*args)
+        outbox.delivered([sent], now=NOON)
+        links.settle([writes.entry_of(sent, NOON)])
+        return found
+
+    monkeypatch.setattr(links, "holders", look_and_settle)
+
+    assert decide(leads, change(leads, LEAD)) == ["collapsed"]
+
+
+def write_first(sync):
+    decide(sync, change(sync))
+    [sent] = claim(sync)
+    outbox.delivered([sent], now=NOON)
+    links.settle([writes.entry_of(sent, NOON)])
+
+
 def test_a_lead_gives_way_to_a_contact_that_is_there_or_on_its_way(contacts, leads):
     decide(contacts, change(contacts))
     assert decide(leads, change(leads, LEAD)) == ["collapsed"]
