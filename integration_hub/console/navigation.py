@@ -23,6 +23,8 @@ CONFIGURED = (
     (
         "Audience",
         ("syncs.sync", "Syncs", "sync_alt"),
+        ("syncs.backfill", "Backfills", "cloud_sync"),
+        ("syncs.recordlink", "Records", "link"),
         ("syncs.reconciliation", "Reconciliations", "fact_check"),
         ("syncs.valuemap", "Value maps", "translate"),
     ),

@@ -32,6 +32,12 @@ TONES = {
     "failed": "red",
     "unbalanced": "red",
     "dismissed": "gray",
+    "done": "green",
+    "cancelled": "gray",
+    "written": "green",
+    "skipped": "amber",
+    "refused": "red",
+    "removed": "gray",
 }
 
 

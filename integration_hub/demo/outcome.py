@@ -25,6 +25,24 @@ class Outcome:
     arrived: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def title(self) -> str:
+        return self.decision.change.title if self.decision else ""
+
+    @property
+    def happened(self) -> list[str]:
+        """What is at Slack, and what became of the rest."""
+        lines = [f"At Slack: {count} for {name}" for name, count in sorted(self.arrived.items())]
+        for delivery in self.deliveries:
+            if delivery.state == DeliveryState.DELIVERED:
+                if delivery.attempts > 1:
+                    lines.append(f"{delivery.attempts} tries")
+            elif delivery.state == DeliveryState.WAITING and not delivery.error:
+                lines.append(f"Held until {delivery.due_at:%H:%M} UTC")
+            else:
+                lines.append(f"{DeliveryState(delivery.state).label}: {delivery.error}")
+        return lines
+
+    @property
     def took(self) -> timedelta | None:
         if not self.messages or self.decision is None:
             return None
@@ -86,7 +104,9 @@ def outcome(scene: Scene, stage: Stage) -> Outcome:
     if record_id is None:
         return Outcome(scene)
     decisions = Decision.objects.filter(rule__key=scene.rule, change__record_id=record_id)
-    deliveries = list(Delivery.objects.filter(change__record_id=record_id).order_by("pk"))
+    # What the syncs make of the same record is another scene's, see audience.py.
+    alerts = Delivery.objects.filter(change__record_id=record_id, sync=None)
+    deliveries = list(alerts.order_by("pk"))
     messages = [m for d in deliveries for m in sent_as(stage, d)]
     return Outcome(
         scene,

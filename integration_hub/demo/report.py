@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from integration_hub.connectors.moments import lasting
-from integration_hub.demo.outcome import Outcome
 from integration_hub.demo.watch import Line
-from syncs.models.deliveries import DeliveryState
 
 WIDTH_OF_A_FILE = 150
+
+
+class Played(Protocol):
+    """A scene, of whichever kind."""
+
+    @property
+    def title(self) -> str: ...
+
+
+class Ended(Protocol):
+    """How a scene ended so far, whichever kind it is of."""
+
+    @property
+    def scene(self) -> Played: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def happened(self) -> list[str]: ...
+    @property
+    def why(self) -> list[str]: ...
+    @property
+    def took(self) -> timedelta | None: ...
+    @property
+    def problems(self) -> list[str]: ...
 
 
 class Report:
@@ -34,7 +57,7 @@ class Report:
     def event(self, at: datetime, line: Line, mark: str = " ") -> None:
         self.console.print(Text(f"{at:%H:%M:%S} {mark} ") + Text(line.text, style=line.style))
 
-    def outcomes(self, outcomes: Sequence[Outcome], strays: Sequence[str]) -> None:
+    def outcomes(self, outcomes: Sequence[Ended], strays: Sequence[str]) -> None:
         """Print a row for each scene, then the verdict on the whole."""
         table = Table(title="What happened, and why", show_lines=True, title_justify="left", expand=True)
         for heading, share in (("", 0), ("Scene", 4), ("What happened", 4), ("Why", 7), ("Took", 0)):
@@ -50,25 +73,11 @@ class Report:
         else:
             self.say(f"All {len(outcomes)} scenes ended exactly as they should.", "bold green")
 
-    def _row(self, one: Outcome) -> list[Text]:
+    def _row(self, one: Ended) -> list[Text]:
         why = Text("\n".join(one.why))
         if one.problems:
             why.append("\n" + "\n".join(one.problems), style="bold red")
         mark = Text("✗", style="bold red") if one.problems else Text("✓", style="bold green")
         took = lasting(one.took) if one.took is not None else ""
-        title = one.decision.change.title if one.decision else ""
-        return [mark, Text(f"{one.scene.title}\n{title}"), Text(_happened(one)), why, Text(took)]
-
-
-def _happened(one: Outcome) -> str:
-    """Say what is at Slack and what became of the rest."""
-    lines = [f"At Slack: {count} for {name}" for name, count in sorted(one.arrived.items())]
-    for delivery in one.deliveries:
-        if delivery.state == DeliveryState.DELIVERED:
-            if delivery.attempts > 1:
-                lines.append(f"{delivery.attempts} tries")
-        elif delivery.state == DeliveryState.WAITING and not delivery.error:
-            lines.append(f"Held until {delivery.due_at:%H:%M} UTC")
-        else:
-            lines.append(f"{DeliveryState(delivery.state).label}: {delivery.error}")
-    return "\n".join(lines) or "Nothing was sent"
+        happened = "\n".join(one.happened) or "Nothing was sent"
+        return [mark, Text(f"{one.scene.title}\n{one.title}"), Text(happened), why, Text(took)]

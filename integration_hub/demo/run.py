@@ -13,9 +13,9 @@ from types import FrameType
 
 from django.conf import settings
 
-from integration_hub.demo import outcome, script, staging, web
-from integration_hub.demo.outcome import Outcome
-from integration_hub.demo.report import Report
+from integration_hub.demo import audience, outcome, script, staging, web
+from integration_hub.demo.audience import UserScene
+from integration_hub.demo.report import Ended, Report
 from integration_hub.demo.script import Act, Scene, Stage
 from integration_hub.demo.traffic import Traffic
 from integration_hub.demo.watch import Watcher
@@ -32,6 +32,7 @@ PAGES = (
     ("decisions, with reasons", "/admin/routing/decision/"),
     ("deliveries", "/admin/syncs/delivery/"),
     ("rules", "/admin/routing/rule/"),
+    ("syncs to Iterable, with their mappings", "/admin/syncs/sync/"),
 )
 
 
@@ -69,7 +70,7 @@ def opened(simulator: Simulator, report: Report) -> Show:
     for sentence in staging.check_connections(now):
         report.say(sentence)
     work.tick(now)
-    return Show(Stage(world), script.scenes(), report, Watcher(since=now))
+    return Show(Stage(world), script.scenes(), audience.scenes(), report, Watcher(since=now))
 
 
 @dataclass(slots=True)
@@ -78,6 +79,7 @@ class Show:
 
     stage: Stage
     scenes: tuple[Scene, ...]
+    user_scenes: tuple[UserScene, ...]
     report: Report
     watcher: Watcher
     sleep: Callable[[float], None] = time.sleep
@@ -85,8 +87,9 @@ class Show:
 
     def play(self, seconds: float) -> bool:
         """Perform until each scene has ended well or the time is up; print the table, say whether all is well."""
+        scenes: list[Scene | UserScene] = [*self.scenes, *self.user_scenes]
         acts = sorted(
-            ((act, scene) for scene in self.scenes for act in scene.acts), key=lambda pair: pair[0].at
+            ((act, scene.key) for scene in scenes for act in scene.acts), key=lambda pair: pair[0].at
         )
         begun = self._now()
         quiet = 0
@@ -108,11 +111,11 @@ class Show:
                 self.report.act(last, traffic.add_lead())
             self._beat()
 
-    def _perform(self, act: Act, scene: Scene) -> None:
+    def _perform(self, act: Act, key: str) -> None:
         self.report.act(self._now(), act.caption)
         record_id = act.do(self.stage)
         if record_id:
-            self.stage.records[scene.key] = record_id
+            self.stage.records[key] = record_id
 
     def _beat(self) -> None:
         begun = self._now()
@@ -127,10 +130,13 @@ class Show:
     def _seconds_since(self, begun: datetime) -> float:
         return (self._now() - begun).total_seconds()
 
-    def _outcomes(self) -> list[Outcome]:
-        return outcome.outcomes(self.scenes, self.stage)
+    def _outcomes(self) -> list[Ended]:
+        return [
+            *outcome.outcomes(self.scenes, self.stage),
+            *audience.outcomes(self.user_scenes, self.stage),
+        ]
 
-    def _is_well(self, outcomes: list[Outcome]) -> bool:
+    def _is_well(self, outcomes: list[Ended]) -> bool:
         return not any(one.problems for one in outcomes) and not outcome.stray_problems(self.stage)
 
 

@@ -15,15 +15,15 @@ from django.core.management.base import CommandError
 from integration_hub.configuration import apply, reading
 from integration_hub.demo import world
 from integration_hub.demo.world import World
-from integration_hub.simulator import salesforce, slack
+from integration_hub.simulator import iterable, salesforce, slack
 from integration_hub.simulator.server import Simulator
 from routing import directory
 from routing.models import Rule
 from routing.models.rules import QueueHandling
 from syncs import connect
-from syncs.models import Connection, Stream
+from syncs.models import Connection, Stream, Sync
 
-FILES = ("lead-alerts.yaml", "deal-closed.yaml")
+FILES = ("lead-alerts.yaml", "deal-closed.yaml", "iterable-audience.yaml")
 LOGIN = "demo"
 SECONDS_BETWEEN_READS = 10
 ON_SINCE = timedelta(hours=1)
@@ -64,12 +64,15 @@ def configure(simulator: Simulator, now: datetime) -> World:
     """Import the examples, lead their connections to the simulator, and get to know everybody."""
     os.environ["SALESFORCE_CLIENT_SECRET"] = salesforce.CLIENT_SECRET
     os.environ["SLACK_BOT_TOKEN"] = slack.SLACK_TOKEN
+    os.environ["ITERABLE_API_KEY"] = iterable.API_KEY
     for name in FILES:
         content = (settings.BASE_DIR / "examples" / name).read_bytes()
         apply.run(reading.parse(content), now=now)
     Connection.objects.filter(kind="salesforce").update(base_url=simulator.salesforce.url)
     Connection.objects.filter(kind="slack").update(base_url=f"{simulator.slack.url}/api/")
+    Connection.objects.filter(kind="iterable").update(base_url=simulator.iterable.url)
     Stream.objects.update(interval_seconds=SECONDS_BETWEEN_READS)
+    Sync.objects.update(enabled=True)  # the example leaves that to a person
     # As if switched on some time ago: the scenes have leads that are minutes old.
     Rule.objects.filter(enabled=True).update(active_from=now - ON_SINCE)
     Rule.objects.filter(key="hot-leads").update(queue_handling=QueueHandling.MEMBERS)

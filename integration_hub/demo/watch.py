@@ -11,7 +11,8 @@ from django.db.models import Q
 from integration_hub.connectors.moments import lasting
 from routing.models import Alert, Decision
 from routing.models.decisions import Verdict
-from syncs.models import Delivery
+from syncs.models import Change, Delivery
+from syncs.models.changes import ChangeState
 from syncs.models.deliveries import DeliveryState
 
 COLOURS = {
@@ -19,6 +20,7 @@ COLOURS = {
     DeliveryState.DELIVERED: "bold green", DeliveryState.EXPIRED: "magenta", DeliveryState.DEAD: "bold red",
     DeliveryState.WAITING: "yellow",
 }  # fmt: skip
+AS_EVER = {"superseded", "older", "already_queued"}
 
 
 @dataclass(slots=True)
@@ -33,10 +35,11 @@ class Watcher:
 
     since: datetime
     decided: int = 0
+    synced: int = 0
 
     def news(self) -> list[Line]:
-        """Return what was decided and what became of messages, and never the same twice."""
-        return [*self._decisions(), *self._deliveries()]
+        """Return what was decided and what became of messages and users, and never the same twice."""
+        return [*self._decisions(), *self._not_synced(), *self._deliveries()]
 
     def _decisions(self) -> Iterator[Line]:
         """Of a record that one rule wants, the others' refusals are no news."""
@@ -52,6 +55,14 @@ class Watcher:
             )
             yield Line(what + decision.text, COLOURS[Verdict(decision.verdict)])
 
+    def _not_synced(self) -> Iterator[Line]:
+        """Why a record is no user; that a newer version took the place of an older one is no news."""
+        for change in Change.objects.filter(pk__gt=self.synced, state=ChangeState.ROUTED).order_by("pk"):
+            self.synced = change.pk
+            for outcome, code, reason in change.synced.values():
+                if outcome == "skipped" and code not in AS_EVER:
+                    yield Line(f"{change.title}: no user at Iterable. {reason}", "dim")
+
     def _deliveries(self) -> Iterator[Line]:
         """A try that failed has the state “waiting” and an error; only then is a waiting one told."""
         until = self.since
@@ -60,12 +71,17 @@ class Watcher:
         )
         for delivery in Delivery.objects.filter(touched).select_related("change").order_by("pk"):
             until = max(until, delivery.settled_at or until, delivery.attempted_at or until)
+            if delivery.sync_id is not None and delivery.state == DeliveryState.DISMISSED:
+                continue  # a newer version of the record took its place
             yield Line(_fate(delivery), COLOURS.get(DeliveryState(delivery.state), ""))
         self.since = until
 
 
 def _fate(delivery: Delivery) -> str:
     title = delivery.change.title if delivery.change else "Incident"
+    if delivery.sync_id is not None:
+        state = DeliveryState(delivery.state).label.lower()
+        return f"{title}: user {delivery.payload['match']} at Iterable: {state}. {delivery.error}".strip()
     alert = Alert.objects.filter(delivery=delivery).select_related("decision", "person").first()
     to = alert.person.name if alert and alert.person else delivery.lane
     if delivery.state == DeliveryState.DELIVERED and delivery.settled_at:

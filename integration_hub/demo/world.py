@@ -85,7 +85,10 @@ class World:
         return self.simulator.salesforce.add("Lead", **{**hot, **values})
 
     def add_opportunity(self, owner: str, **values: Any) -> str:
-        return self.simulator.salesforce.add("Opportunity", OwnerId=self.owners[owner], **values)
+        return self.add("Opportunity", owner, **values)
+
+    def add(self, object_type: str, owner: str, **values: Any) -> str:
+        return self.simulator.salesforce.add(object_type, OwnerId=self.owners[owner], **values)
 
     def addressee(self, message: Message) -> str:
         """Return the person's or the channel's name."""

@@ -1,6 +1,7 @@
 """The admin of syncs: one module per noun."""
 
 from syncs.admin import (
+    backfills,
     changes,
     connections,
     deliveries,
@@ -14,6 +15,7 @@ from syncs.admin import (
 )
 
 __all__ = [
+    "backfills",
     "changes",
     "connections",
     "deliveries",

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
@@ -41,7 +42,7 @@ class SyncAdmin(HubModelAdmin):
     search_fields = ("name", "key")
     prepopulated_fields = {"key": ("name",)}
     inlines = (LineInline,)
-    buttons = ("preview", "export_mapping", "import_mapping", "enable", "disable")
+    buttons = ("preview", "export_mapping", "import_mapping", "backfill", "enable", "disable")
     conditional_fields = {"deleted_path": "when_deleted == 'mark'"}
     fieldsets = (
         (None, {"fields": ("name", "key")}),
@@ -112,6 +113,10 @@ class SyncAdmin(HubModelAdmin):
             if not more["problems"]:
                 return HttpResponseRedirect(self.page_of(obj))
         return self._page(request, obj, "hub/sync_json.html", more)
+
+    @button("Backfill", icon="cloud_sync", page=True)
+    def backfill(self, request: HttpRequest, obj: Sync) -> HttpResponse:
+        return HttpResponseRedirect(f"{reverse('admin:syncs_backfill_add')}?sync={obj.pk}")
 
     @button("Enable", icon="toggle_on")
     def enable(self, request: HttpRequest, obj: Sync) -> None:

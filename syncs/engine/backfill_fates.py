@@ -166,7 +166,7 @@ def _settle_known(row: Row, link: Known, found: Decided, setting: Setting) -> bo
     if has_run and (link.payload_hash or link.state != WRITTEN):
         found.settled.append(row)  # counted before this run was interrupted
         return True
-    if link.version_at > row.modified_at and link.payload_hash:
+    if link.version_at > row.modified_at:
         found.settled.append(row)
         found.touched.append(row.record_id)
         found.tally.skip("older")

@@ -126,8 +126,8 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('written', 'Written'), ('skipped', 'Skipped'), ('refused', 'Refused there'), ('removed', 'Removed there')], max_length=10)),
                 ('reason', models.CharField(blank=True, max_length=300)),
                 ('written_at', models.DateTimeField(null=True)),
-                ('run', models.ForeignKey(help_text='The last backfill that met it.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='links', to='syncs.syncrun')),
-                ('sync', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links', to='syncs.sync')),
+                ('run', models.ForeignKey(db_constraint=False, help_text='The last backfill that met it.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='links', to='syncs.syncrun')),
+                ('sync', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='links', to='syncs.sync')),
             ],
             options={
                 'indexes': [models.Index(fields=['sync', 'match_value'], name='link_by_match_value'), models.Index(fields=['sync', 'state'], name='link_by_state'), models.Index(fields=['run', 'state'], name='link_by_run')],

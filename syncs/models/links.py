@@ -20,10 +20,11 @@ class RecordLink(models.Model):
 
     `version_at` is the source's modification time of what was last decided; an older version never overwrites it.
     With `written_at` the record is there, under `match_value`. Without it, `match_value` is the one it would have had:
-    another record has it, or it was removed.
+    another record has it, or it was removed. The database does not check the keys `sync` and `run`: a backfill stores
+    a row for every record, and the checking took as long as the storing.
     """
 
-    sync = models.ForeignKey(Sync, on_delete=models.CASCADE, related_name="links")
+    sync = models.ForeignKey(Sync, on_delete=models.CASCADE, related_name="links", db_constraint=False)
     record_id = models.CharField(max_length=64)
     match_value = models.CharField(max_length=254, blank=True, help_text="Under which it was last written.")
     payload_hash = models.CharField(max_length=32, blank=True)
@@ -36,6 +37,7 @@ class RecordLink(models.Model):
         on_delete=models.SET_NULL,
         null=True,
         related_name="links",
+        db_constraint=False,
         help_text="The last backfill that met it.",
     )
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django_q.models import OrmQ, Schedule, Task
 
 from routing.models import Absence, Alert, Decision, DirectoryLink, Holiday, TemplateField
-from syncs.models import CalloutLog, HubSettings, Incident, SyncRun
+from syncs.models import Backfill, CalloutLog, HubSettings, Incident, Partition, RecordLink, SyncRun
 from tests import factories
 from tests.factories import NOON
 
@@ -67,7 +67,7 @@ def everything(rows=1):
     hours = factories.make_working_hours(is_default=True)
     Holiday.objects.create(working_hours=hours, date=NOON.date(), name="Diwali")
     Group.objects.create(name="Marketing")
-    factories.make_sync(stream=rule.stream)
+    make_backfill(factories.make_sync(stream=rule.stream))
     factories.make_value_map(hot="1")
     Schedule.objects.create(name="pump", func="routing.tasks.pump")
     OrmQ.objects.create(key="sync", payload="", lock=NOON)
@@ -84,6 +84,17 @@ def everything(rows=1):
                 id=f"{number}-{success}", name="task", func="f", started=NOON, stopped=NOON, success=success
             )
     return rule
+
+
+def make_backfill(sync, **values):
+    """A backfill of 120 records that has come to the 30th, and the fate of one of them."""
+    run = make_run(kind="backfill", state="running", stream=sync.stream, read=30, delivered=30)
+    backfill = Backfill.objects.create(sync=sync, run=run, expected=120, **values)
+    Partition.objects.create(backfill=backfill, number=0)
+    RecordLink.objects.create(
+        sync=sync, record_id=f"00Q{run.pk:012d}AAA", version_at=NOON, state="written", run=run
+    )
+    return backfill
 
 
 def make_template(**values):

@@ -11,14 +11,15 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from rich.console import Console
 
-from integration_hub.demo import outcome, run, script, staging
+from integration_hub.demo import audience, outcome, run, script, staging
 from integration_hub.demo.report import Report
 from integration_hub.simulator.slack import Message
 from routing.models import Decision, Rule
-from syncs.models import Connection, Delivery
+from syncs.models import Connection, Delivery, RecordLink
 from tests.factories import NOON, make_connection
 
 TIME_ENOUGH = 60
+SECRETS = ("SALESFORCE_CLIENT_SECRET", "SLACK_BOT_TOKEN", "ITERABLE_API_KEY")
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def printed():
 @pytest.fixture
 def show(db, simulator, printed, monkeypatch):
     """A performance whose time is moved instead of waited for."""
-    for name in ("SALESFORCE_CLIENT_SECRET", "SLACK_BOT_TOKEN"):
+    for name in SECRETS:
         monkeypatch.setenv(name, "")
     simulator.set_clock(NOON)
     opened = run.opened(simulator, Report(Console(file=printed, width=160)))
@@ -41,11 +42,16 @@ def test_every_scene_ends_as_the_script_says_and_the_report_says_why(show, print
     ended = show.play(TIME_ENOUGH)
 
     found = {scene.key: outcome.outcome(scene, show.stage).problems for scene in show.scenes}
-    assert found == {scene.key: [] for scene in script.scenes()}
+    found |= {scene.key: audience.outcome(scene, show.stage).problems for scene in show.user_scenes}
+    assert found == {scene.key: [] for scene in (*script.scenes(), *audience.scenes())}
     assert outcome.stray_problems(show.stage) == []
     assert ended
     assert "Ben Ode" in printed.getvalue()
     assert 'Rating is "Cold", wanted "Hot"' in printed.getvalue()
+    assert (
+        "Ody Typo: no user at Iterable. Email → email: it does not hold a valid e-mail" in printed.getvalue()
+    )
+    assert "Initech Global" in printed.getvalue()
     assert f"All {len(found)} scenes ended exactly as they should." in printed.getvalue()
 
 
@@ -135,6 +141,42 @@ def test_what_is_not_as_written_is_named(changes, problems):
     assert well(**changes).problems == problems
 
 
+def test_a_user_that_somebody_else_overwrote_is_noticed(show):
+    show.play(TIME_ENOUGH)
+    users = show.stage.world.simulator.iterable.users
+    users["quin.desk@example.test"]["dataFields"]["Company"]["Name"] = "Initech"
+    renamed = next(scene for scene in show.user_scenes if scene.key == "renamed-account")
+
+    ended = audience.outcome(renamed, show.stage)
+
+    assert ended.problems == ["quin.desk@example.test: Company.Name is 'Initech', expected 'Initech Global'."]
+
+
+def user(**changes):
+    """An outcome of a user's scene just as the scene wants it, but for the changes."""
+    scene = audience.UserScene("any", "Any", (), {"a@x.test": {"Name.First": "Ann"}}, says="as")
+    link = RecordLink(state="written", reason="as it is")
+    there = {"a@x.test": {"Name": {"First": "Ann"}, "Salesforce": {"Id": "00Q1"}}}
+    right = {"salesforce_id": "00Q1", "link": link, "delivered": [Delivery()], "users": there}
+    return audience.UserOutcome(scene, **{**right, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "problems"),
+    [
+        ({}, []),
+        ({"link": None}, ["No sync has decided about it."]),
+        ({"link": RecordLink(state="skipped", reason="as it is")}, ["It is skipped, expected written."]),
+        ({"link": RecordLink(state="written")}, ["The reason does not say “as”."]),
+        ({"delivered": [Delivery(), Delivery()]}, ["It was written 2 times, expected 1."]),
+        ({"users": {}}, ["At Iterable: nobody, expected a@x.test."]),
+        ({"salesforce_id": "003"}, ["a@x.test: Salesforce.Id is '00Q1', expected '003'."]),
+    ],
+)
+def test_what_is_wrong_with_a_user_is_named(changes, problems):
+    assert user(**changes).problems == problems
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("make", "named"),
@@ -166,7 +208,7 @@ def test_a_real_connection_beside_the_demos_login_is_refused():
 @pytest.mark.django_db(transaction=True)
 def test_an_earlier_demos_rows_are_emptied(settings, simulator, tmp_path, monkeypatch):
     settings.ON_SQLITE = True
-    for name in ("SALESFORCE_CLIENT_SECRET", "SLACK_BOT_TOKEN"):
+    for name in SECRETS:
         monkeypatch.setenv(name, "")
     staging.prepare_database()
     staging.configure(simulator, NOON)

@@ -1,4 +1,4 @@
-"""`manage.py demo`: leads on their way from a pretend Salesforce to a pretend Slack."""
+"""`manage.py demo`: a pretend Salesforce on its way to a pretend Slack and a pretend Iterable."""
 
 from __future__ import annotations
 

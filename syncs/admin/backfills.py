@@ -1,0 +1,292 @@
+"""Backfills: quoted and started on one page, watched live, cancelled and resumed; and each record's fate."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
+
+from integration_hub.admin import LogModelAdmin
+from integration_hub.connectors.errors import ConnectorError
+from integration_hub.console import pills
+from integration_hub.console.buttons import Panel, button, sentence
+from syncs import backfill_queue, backfill_words
+from syncs.engine import backfill, backfill_plan
+from syncs.engine.backfill import BackfillError
+from syncs.engine.backfill_plan import Quote, Wanted
+from syncs.models import Backfill, RecordLink, Sync
+from syncs.models.backfills import BackfillState
+
+REHEARSED_HERE = 10_000
+"""More records than this take longer than a browser waits."""
+OPEN = (BackfillState.RUNNING, BackfillState.PAUSED)
+
+
+class BackfillForm(forms.Form):
+    """What is to be brought over; times are UTC."""
+
+    sync = forms.ModelChoiceField(
+        Sync.objects.select_related("stream__connection", "destination"), widget=UnfoldAdminSelectWidget
+    )
+    where = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="Only records that meet this, too. In the source's query language: Status = 'Open'.",
+    )
+    since = forms.DateTimeField(
+        required=False,
+        label="Modified since",
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "2026-11-01 00:00"}),
+    )
+    until = forms.DateTimeField(
+        required=False,
+        label="Modified before",
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "2026-11-20 00:00"}),
+    )
+    limit = forms.IntegerField(
+        required=False, min_value=1, label="At most", widget=UnfoldAdminIntegerFieldWidget
+    )
+    dry_run = forms.BooleanField(
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=f"Write nothing, only say what would be done. Here it looks at {REHEARSED_HERE:,} records; "
+        "“manage.py backfill --dry-run” at all.",
+    )
+
+    def wanted(self) -> Wanted:
+        values = self.cleaned_data
+        limit = values["limit"]
+        if values["dry_run"]:
+            limit = min(limit or REHEARSED_HERE, REHEARSED_HERE)
+        return Wanted(
+            values["sync"], values["where"], values["since"], values["until"], limit, values["dry_run"]
+        )
+
+
+@admin.register(Backfill)
+class BackfillAdmin(LogModelAdmin):
+    list_display = ("started", "sync", "marked_state", "is_rehearsal", "progress", "counts", "reason")
+    list_filter = ("state", "sync")
+    list_select_related = ("sync", "run")
+    change_form_before_template = "hub/backfill_progress.html"
+    buttons = ("resume", "cancel", "records")
+    fields = ("sync", "started", "asked", "plan_in_words", "shown_reasons", "shown_samples")
+    readonly_fields = ("started", "asked", "plan_in_words", "shown_reasons", "shown_samples")
+
+    @admin.display(description="started (UTC)", ordering="id")
+    def started(self, obj: Backfill) -> str:
+        return pills.time(obj.run.started_at)
+
+    @admin.display(description="state", ordering="state")
+    def marked_state(self, obj: Backfill) -> str:
+        return pills.of_choice(obj.state, obj.get_state_display())
+
+    @admin.display(description="dry run", boolean=True)
+    def is_rehearsal(self, obj: Backfill) -> bool:
+        return obj.dry_run
+
+    @admin.display(description="progress")
+    def progress(self, obj: Backfill) -> str:
+        return f"{percent(obj)} % of {obj.expected:,}"
+
+    @admin.display(description="balance")
+    def counts(self, obj: Backfill) -> str:
+        return backfill_words.balance(obj.run)
+
+    @admin.display(description="asked for")
+    def asked(self, obj: Backfill) -> str:
+        parts = {
+            "where": obj.where,
+            "modified since": obj.since and f"{obj.since:%Y-%m-%d %H:%M} UTC",
+            "modified before": obj.until and f"{obj.until:%Y-%m-%d %H:%M} UTC",
+            "at most": obj.limit and f"{obj.limit:,}",
+        }
+        return "; ".join(f"{name} {value}" for name, value in parts.items() if value) or "all records"
+
+    @admin.display(description="quote")
+    def plan_in_words(self, obj: Backfill) -> str:
+        plan = obj.plan
+        if not plan:
+            return "–"
+        calls = ", ".join(f"{count:,} calls to {name}" for name, count in plan["calls"].items())
+        took = backfill_words.duration(plan["seconds"])
+        return f"{plan['records']:,} records, {calls}, {took}. {plan['strategy']}."
+
+    @admin.display(description="reasons")
+    def shown_reasons(self, obj: Backfill) -> str:
+        return ", ".join(backfill_words.reasons(obj.run)) or "–"
+
+    @admin.display(description="samples")
+    def shown_samples(self, obj: Backfill) -> str:
+        found = [
+            (title, json.dumps(kept, indent=2, ensure_ascii=False))
+            for title, kept in backfill_words.samples(obj)
+        ]
+        return format_html_join("", '<p>What {}:</p><pre class="hub-json">{}</pre>', found) or "–"
+
+    def get_buttons(self, request: HttpRequest, obj: Backfill) -> tuple[str, ...]:
+        buttons = ["records"]
+        if obj.state in OPEN:
+            buttons.append("cancel")
+        if obj.state in (BackfillState.PAUSED, BackfillState.FAILED) and not obj.dry_run:
+            buttons.insert(0, "resume")
+        return tuple(buttons)
+
+    def get_panel(self, request: HttpRequest, obj: Backfill) -> Panel:
+        words = [] if obj.state != BackfillState.FAILED else [obj.reason]
+        return Panel(pills=(self.marked_state(obj),), problems=words)
+
+    @button("Go on now", icon="play_arrow", tone="primary")
+    def resume(self, request: HttpRequest, obj: Backfill) -> None:
+        try:
+            backfill.resume(obj, timezone.now())
+        except BackfillError as error:
+            messages.error(request, str(error))
+            return
+        self._wake(request, obj)
+
+    @button("Cancel", icon="cancel", confirm="Stop it for good? What was sent stays there.")
+    def cancel(self, request: HttpRequest, obj: Backfill) -> None:
+        if backfill.cancel(obj, timezone.now()):
+            messages.success(request, "Cancelled. Batches that are on their way still arrive.")
+        else:
+            messages.warning(request, "It had ended already.")
+
+    @button("Its records", icon="list_alt", page=True)
+    def records(self, request: HttpRequest, obj: Backfill) -> HttpResponse:
+        listed = reverse("admin:syncs_recordlink_changelist")
+        return HttpResponseRedirect(f"{listed}?run__id__exact={obj.run_id}")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("syncs.add_backfill"))
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.progress_view)
+        return [path("<path:object_id>/progress/", view, name="syncs_backfill_progress"), *super().get_urls()]
+
+    def progress_view(self, request: HttpRequest, object_id: str) -> JsonResponse:
+        """Say how it stands; the page asks every second."""
+        obj = self.get_object(request, object_id)
+        if obj is None or not self.has_view_permission(request, obj):
+            raise PermissionDenied
+        return JsonResponse(standing(obj))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask what is wanted, quote it, and start it when the quote is agreed to."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = BackfillForm(request.POST or None, initial={"sync": request.GET.get("sync")})
+        lines: list[str] = []
+        if request.method == "POST" and form.is_valid():
+            try:
+                wanted = form.wanted()
+                quote = backfill_plan.quote(wanted, timezone.now())
+                if "start" in request.POST:
+                    return HttpResponseRedirect(self.page_of(self._start(request, wanted, quote)))
+                lines = backfill_words.of_quote(quote)
+            except BackfillError as error:
+                form.add_error(None, str(error))
+            except ConnectorError as error:
+                form.add_error("where" if error.code == "query" else None, sentence(error))
+        context = {
+            **self.admin_site.each_context(request), "opts": self.opts, "form": form, "lines": lines,
+            "title": "Start a backfill",
+        }  # fmt: skip
+        return render(request, "hub/backfill_start.html", context)
+
+    def _start(self, request: HttpRequest, wanted: Wanted, quote: Quote) -> Backfill:
+        started = backfill.start(wanted, quote, timezone.now())
+        self.log_addition(request, started, "Started.")
+        if wanted.dry_run:
+            backfill.work(started, first=quote.first)
+        else:
+            self._wake(request, started)
+        return started
+
+    def _wake(self, request: HttpRequest, obj: Backfill) -> None:
+        now = timezone.now()
+        count = backfill_queue.wake(obj, now)
+        if backfill_queue.has_workers(now):
+            messages.success(request, f"{count} parts were handed to the workers.")
+        else:
+            messages.warning(
+                request, "No worker of the queue “sync” is running. It begins when one is started."
+            )
+
+
+@admin.register(RecordLink)
+class RecordLinkAdmin(LogModelAdmin):
+    """Each record's fate under its sync."""
+
+    list_display = ("record", "sync", "marked_state", "match_value", "reason", "version", "written")
+    list_filter = ("state", "sync")
+    list_select_related = ("sync",)
+    search_fields = ("record_id__exact", "match_value__exact")
+    search_help_text = "The record's id, or its e-mail or user id at the destination."
+    fields = ("record", "sync", "marked_state", "reason", "match_value", "version", "written")
+    readonly_fields = fields
+
+    @admin.display(description="record")
+    def record(self, obj: RecordLink) -> str:
+        address = reverse("console:timeline_record", args=[obj.record_id])
+        return format_html('<a class="hub-link" href="{}">{}</a>', address, obj.record_id)
+
+    @admin.display(description="fate", ordering="state")
+    def marked_state(self, obj: RecordLink) -> str:
+        return pills.of_choice(obj.state, obj.get_state_display())
+
+    @admin.display(description="modified there (UTC)")
+    def version(self, obj: RecordLink) -> str:
+        return pills.time(obj.version_at)
+
+    @admin.display(description="last written (UTC)")
+    def written(self, obj: RecordLink) -> str:
+        return pills.time(obj.written_at)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return lookup == "run__id__exact" or bool(super().lookup_allowed(lookup, value, request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[RecordLink], search_term: str
+    ) -> tuple[QuerySet[RecordLink], bool]:
+        """Search within each sync: the indexes begin with it."""
+        found, distinct = super().get_search_results(request, queryset, search_term)
+        if search_term:
+            found = found.filter(sync__in=list(Sync.objects.values_list("pk", flat=True)))
+        return found, distinct
+
+
+def percent(obj: Backfill) -> int:
+    if obj.state == BackfillState.DONE:
+        return 100
+    return min(100, 100 * obj.run.read // obj.expected) if obj.expected else 0
+
+
+def standing(obj: Backfill) -> dict[str, Any]:
+    """Return what the page shows while it goes on."""
+    return {
+        "open": obj.state in OPEN,
+        "percent": percent(obj),
+        "read": obj.run.read,
+        "expected": obj.expected,
+        "words": backfill_words.of_backfill(obj),
+        "calls": obj.run.calls,
+    }
