@@ -94,7 +94,7 @@ class AlertAdmin(LogModelAdmin):
 
     @admin.display(description="to")
     def whom(self, obj: Alert) -> Any:
-        name = obj.person.name if obj.person else obj.delivery.lane
+        name = pills.addressee(obj.person.name if obj.person else "", obj.delivery.lane)
         return format_html("{} {}", name, pills.environment(obj.delivery.connection))
 
     @admin.display(description="fate")
