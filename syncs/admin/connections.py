@@ -32,6 +32,9 @@ class ConnectionAdmin(HubModelAdmin):
     buttons = ("check_now", "hold", "release", "pause")
     actions = ("check_chosen", "hold_chosen", "release_chosen")
 
+    class Media:
+        js = ("hub/settings.js",)
+
     @admin.display(description="environment", ordering="environment")
     def marked_environment(self, obj: Connection) -> str:
         return pills.environment(obj)
