@@ -69,6 +69,10 @@ class TemplateFieldInline(HubInline):
 
 @admin.register(MessageTemplate)
 class MessageTemplateAdmin(HubModelAdmin):
+    empty = (
+        "No message templates yet",
+        "A template says how a message reads. Several rules may share it.",
+    )
     form = TemplateForm
     list_display = ("name", "header", "used_by")
     search_fields = ("name", "key")

@@ -25,6 +25,10 @@ BUDGET = ("daily_budget", "reserve_live", "reserve_flows")
 
 @admin.register(Connection)
 class ConnectionAdmin(HubModelAdmin):
+    empty = (
+        "No connections yet",
+        "Connect the system whose records are watched, such as Salesforce, and the one that sends, such as Slack.",
+    )
     list_display = ("name", "kind", "marked_environment", "marked_state", "state_in_words", "last_check")
     list_filter = ("kind", "environment", "enabled")
     search_fields = ("name", "key")

@@ -25,6 +25,11 @@ DISMISSIBLE = (DeliveryState.DEAD, DeliveryState.WAITING)
 
 @admin.register(Delivery)
 class DeliveryAdmin(LogModelAdmin):
+    empty = (
+        "Nothing was sent yet",
+        "Messages come from rules: once one is on and a record matches, what becomes of its message is told here.",
+    )
+    empty_next = ("admin:routing_rule_changelist", "Rules")
     list_display = (
         "id",
         "origin",
