@@ -66,6 +66,10 @@ class HubModelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no types
     change_form_outer_before_template: str | None = "hub/panel.html"
     change_form_before_template = "hub/loaded.html"
     list_per_page = 50
+    empty: ClassVar[tuple[str, str]] = ("", "")
+    """What an empty list says: that nothing is here, and what would bring something."""
+    empty_next: ClassVar[tuple[str, str] | None] = None
+    """The page to go to from an empty list: the name of its address, and the words on the button."""
 
     class Media:
         css = {"all": ("hub/hub.css",)}
@@ -257,10 +261,12 @@ class HubUserAdmin(UserAdmin, HubModelAdmin):  # type: ignore[type-arg, misc]  #
 
 class HubGroupAdmin(GroupAdmin, HubModelAdmin):
     form = ModelForm
+    empty = ("No groups yet", "A group gives the same rights to several users. A small team needs none.")
     change_form_outer_before_template = None
 
 
 class ScheduleAdmin(LogModelAdmin):
+    empty = ("No schedules", "They are written by: manage.py install_schedules")
     list_display = ("name", "func", "cluster", "schedule_type", "minutes", "due")
     ordering = ("name",)
 
@@ -270,6 +276,7 @@ class ScheduleAdmin(LogModelAdmin):
 
 
 class TaskAdmin(LogModelAdmin):
+    empty = ("No task has finished yet", "Start the workers: make run")
     list_display = ("func", "cluster", "began", "ended", "id")
     list_display_links = ("func",)
     ordering = ("-started",)
@@ -288,10 +295,15 @@ class TaskAdmin(LogModelAdmin):
 
 
 class FailureAdmin(TaskAdmin):
+    empty = (
+        "No task has failed",
+        "What fails at a vendor is no failed task: look at incidents and deliveries.",
+    )
     outcome = False
 
 
 class QueuedAdmin(LogModelAdmin):
+    empty = ("No task waits", "The workers keep up, or the queue is kept in Redis.")
     list_display = ("key", "func", "due")
 
     @admin.display(description="not before (UTC)", ordering="lock")

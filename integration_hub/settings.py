@@ -33,9 +33,9 @@ PUBLIC_URL: str = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip(
 """Where people reach the hub; links in messages start with it."""
 
 INSTALLED_APPS = [
+    "integration_hub.apps.HubConfig",  # before the theme: its templates take the place of the theme's
     "unfold",
     "unfold.contrib.filters",
-    "integration_hub.apps.HubConfig",
     "syncs.apps.SyncsConfig",
     "routing.apps.RoutingConfig",
     "django_q",

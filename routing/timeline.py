@@ -145,7 +145,9 @@ def _captured(changes: Sequence[Change], shown: Sequence[Change]) -> Iterator[Ev
 def _capture(change: Change, before: Change | None) -> Event:
     if before is None:
         title = "Seen for the first time"
-        lines: list[Line] = [(None, f"{name}: {_said(value)}") for name, value in _flat(change.values)]
+        lines: list[Line] = [
+            (None, f"{name}: {_said(value)}") for name, value in sorted(_flat(change.values))
+        ]
     else:
         title = "Changed"
         differing = differences(before.values, change.values)

@@ -88,5 +88,8 @@ def _vendors() -> Iterator[str]:
             where = "`secrets`" if setting.secret else "`settings`"
             choices = ", ".join(f"`{value}`" for value, _ in setting.choices)
             meaning = f"{setting.label}: {choices}" if choices else setting.label
+            name, values = setting.only_for
+            if name:
+                meaning += f"; only for `{name}` {', '.join(f'`{value}`' for value in values)}"
             yield f"| `{setting.name}` | {where} | {meaning} |"
         yield ""

@@ -28,7 +28,10 @@ from integration_hub.connectors.transport import Transport
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One line of a connection's form. `secret` ones are encrypted at rest and never shown again."""
+    """One line of a connection's form. `secret` ones are encrypted at rest and never shown again.
+
+    `only_for` names another setting, and those of its choices for which this one means anything.
+    """
 
     name: str
     label: str
@@ -37,6 +40,11 @@ class Setting:
     help_text: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     default: str = ""
+    only_for: tuple[str, tuple[str, ...]] = ("", ())
+
+    def applies(self, config: Mapping[str, str]) -> bool:
+        name, choices = self.only_for
+        return not name or config.get(name, "") in choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,14 @@ class Connector(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.transport.close()
+
+    @classmethod
+    def missing(cls, config: Mapping[str, str], *, overridden: bool) -> list[str]:
+        """Name the settings that it needs as it is configured and that are empty.
+
+        `overridden`: all its calls go to the address that the connection names.
+        """
+        return [s.name for s in cls.settings if s.required and s.applies(config) and not config.get(s.name)]
 
     @abstractmethod
     def check(self) -> Check:

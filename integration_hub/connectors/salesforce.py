@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import requests
 
-from integration_hub.connectors import salesforce_scanning, salesforce_schema, soql
+from integration_hub.connectors import salesforce_auth, salesforce_scanning, salesforce_schema, soql
 from integration_hub.connectors.contract import Keeper, People, Scannable, Setting
 from integration_hub.connectors.errors import ConfigError, ConnectorError, RejectedError, RetryableError
 from integration_hub.connectors.filters import Condition, Filter, Operator
@@ -53,6 +53,13 @@ class Salesforce(Scannable, People):
         """The zone in which dates in filters are meant."""
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._usage: tuple[int, int] | None = None
+
+    @classmethod
+    def missing(cls, config: Mapping[str, str], *, overridden: bool) -> list[str]:
+        return [
+            *super().missing(config, overridden=overridden),
+            *salesforce_auth.missing(config, overridden=overridden),
+        ]
 
     def read(self, request: ReadRequest) -> Iterator[Page]:
         now = self.clock()

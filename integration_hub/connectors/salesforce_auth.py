@@ -29,11 +29,13 @@ FLOWS = (
     ("session", "A given access token"),
 )
 
+_FLOW = "auth_flow"
+_WITH_LOGIN = (_FLOW, ("client_credentials", "jwt_bearer", "refresh_token", "password"))
 _APP = "Setup > App Manager > your app > View > Manage Consumer Details."
 
 SETTINGS = (
     Setting(
-        "auth_flow",
+        _FLOW,
         "Login flow",
         required=True,
         choices=FLOWS,
@@ -45,44 +47,63 @@ SETTINGS = (
         "Login address",
         help_text="Your My Domain, such as https://acme.my.salesforce.com (Setup > My Domain). Client "
         "credentials need it. Empty: the common login address of the environment.",
+        only_for=_WITH_LOGIN,
     ),
-    Setting("client_id", "Consumer key (client id)", help_text=_APP),
-    Setting("client_secret", "Consumer secret (client secret)", secret=True, help_text=_APP),
+    Setting("client_id", "Consumer key (client id)", help_text=_APP, only_for=_WITH_LOGIN),
+    Setting(
+        "client_secret",
+        "Consumer secret (client secret)",
+        secret=True,
+        help_text=_APP,
+        only_for=(_FLOW, ("client_credentials", "refresh_token", "password")),
+    ),
     Setting(
         "username",
         "User name",
         help_text="The integration user's (Setup > Users). For JWT bearer and user name and password.",
+        only_for=(_FLOW, ("jwt_bearer", "password")),
     ),
-    Setting("password", "Password", secret=True, help_text="Only for user name and password."),
+    Setting(
+        "password",
+        "Password",
+        secret=True,
+        help_text="Only for user name and password.",
+        only_for=(_FLOW, ("password",)),
+    ),
     Setting(
         "security_token",
         "Security token",
         secret=True,
         help_text="Only for user name and password, unless this machine's address is trusted. The "
         "integration user gets it by e-mail: Settings > Reset My Security Token.",
+        only_for=(_FLOW, ("password",)),
     ),
     Setting(
         "private_key",
         "Private key (PEM)",
         secret=True,
         help_text="For JWT bearer: the key whose certificate the app holds (“Use digital signatures”).",
+        only_for=(_FLOW, ("jwt_bearer",)),
     ),
     Setting(
         "refresh_token",
         "Refresh token",
         secret=True,
         help_text="From the web server flow, scope refresh_token.",
+        only_for=(_FLOW, ("refresh_token",)),
     ),
     Setting(
         "access_token",
         "Access token",
         secret=True,
         help_text="Only for a given access token; it is not renewed.",
+        only_for=(_FLOW, ("session",)),
     ),
     Setting(
         "instance_url",
         "Instance address",
         help_text="Only with a given access token: the address of the org, such as https://acme.my.salesforce.com.",
+        only_for=(_FLOW, ("session",)),
     ),
     Setting(
         "api_version",
@@ -100,7 +121,14 @@ _NEEDS = {
     "session": ("access_token", "instance_url"),
 }
 _LABELS = {setting.name: setting.label for setting in SETTINGS}
-_NEEDLESS_WITH_OVERRIDE = {"login_url", "instance_url"}
+_NEEDLESS_WITH_OVERRIDE = frozenset({"login_url", "instance_url"})
+
+
+def missing(config: Mapping[str, str], *, overridden: bool) -> list[str]:
+    """Name what the chosen login flow needs and is empty; the address that overrides all others is enough."""
+    needs = _NEEDS.get(config.get(_FLOW, ""), ())
+    needless = _NEEDLESS_WITH_OVERRIDE if overridden else frozenset()
+    return [name for name in needs if name not in needless and not config.get(name)]
 
 
 class Session:
@@ -153,7 +181,7 @@ class Session:
 
     @property
     def _flow(self) -> str:
-        return self._config.get("auth_flow") or "client_credentials"
+        return self._config.get(_FLOW) or "client_credentials"
 
     def _call(self, method: str, path: str, arguments: dict[str, Any]) -> requests.Response:
         base = self._transport.base_url if self._overridden else self.instance_url
@@ -233,19 +261,13 @@ class Session:
         return self._config.get("login_url", "").rstrip("/") or self._transport.base_url
 
     def _check_settings(self) -> None:
-        needs = _NEEDS.get(self._flow)
-        if needs is None:
+        if self._flow not in _NEEDS:
             raise ConfigError(f"There is no login flow “{self._flow}”.", remedy="Choose one of the list.")
-        missing = [
-            _LABELS[name]
-            for name in needs
-            if not self._config.get(name) and not (self._overridden and name in _NEEDLESS_WITH_OVERRIDE)
-        ]
-        if missing:
+        names = missing({**self._config, _FLOW: self._flow}, overridden=self._overridden)
+        if names:
+            labels = ", ".join(_LABELS[name] for name in names)
             flow = dict(FLOWS)[self._flow]
-            raise ConfigError(
-                f"The login flow “{flow}” needs: {', '.join(missing)}.", remedy="Fill these fields."
-            )
+            raise ConfigError(f"The login flow “{flow}” needs: {labels}.", remedy="Fill these fields.")
 
     def _grant(self) -> dict[str, str]:
         config = self._config

@@ -13,13 +13,17 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """`page`: it opens a page and changes nothing; all others are sent by POST. `confirm` asks first."""
+    """`page`: it opens a page and changes nothing; all others are sent by POST. `confirm` asks first.
+
+    `with_form`: the page gets the object's form as it stands, unsaved, and opens beside it.
+    """
 
     label: str
     icon: str = ""
     tone: str = "plain"
     confirm: str = ""
     page: bool = False
+    with_form: bool = False
     name: str = ""
     url: str = ""
 
@@ -35,12 +39,19 @@ class Panel:
 
 
 def button(
-    label: str, *, icon: str = "", tone: str = "plain", confirm: str = "", page: bool = False
+    label: str,
+    *,
+    icon: str = "",
+    tone: str = "plain",
+    confirm: str = "",
+    page: bool = False,
+    with_form: bool = False,
 ) -> Callable[[Method], Method]:
     """Mark a method `(request, obj) -> response or None` of a model admin as a button."""
 
     def mark(method: Method) -> Method:
-        method.button = Button(label, icon, tone, confirm, page, method.__name__)  # type: ignore[attr-defined]
+        spec = Button(label, icon, tone, confirm, page, with_form, method.__name__)
+        method.button = spec  # type: ignore[attr-defined]
         return method
 
     return mark

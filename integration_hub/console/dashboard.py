@@ -12,7 +12,7 @@ from django.db.models.functions import TruncHour
 from django.http import HttpRequest
 from django.utils import timezone
 
-from integration_hub.console import pills
+from integration_hub.console import checklist, pills
 from routing import sla
 from syncs.admin.connections import in_words
 from syncs.models import Change, Connection, Delivery, Heartbeat, HubSettings, Incident
@@ -40,6 +40,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {
         **context,
         "hub": HubSettings.get(),
+        "steps": checklist.steps() if request.user.has_perm("syncs.add_connection") else [],
         "numbers": numbers(now),
         "connections": [
             {

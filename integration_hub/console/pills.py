@@ -64,6 +64,13 @@ def named(connection: Any) -> SafeString:
     return format_html("{} {}", connection.name, environment(connection))
 
 
+def addressee(name: str, lane: str) -> SafeString:
+    """Return whom a message goes to: a person's name with their id in small print, else the channel."""
+    return (
+        format_html('{} <small class="hub-small">{}</small>', name, lane) if name else format_html("{}", lane)
+    )
+
+
 def state(connection: Any, now: datetime) -> SafeString:
     current = connection.state(now)
     return of_choice(current.value, current.label)

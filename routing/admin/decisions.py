@@ -21,6 +21,11 @@ from syncs.models import Change
 
 @admin.register(Decision)
 class DecisionAdmin(LogModelAdmin):
+    empty = (
+        "No rule has decided anything yet",
+        "Once a rule is on, what it says about each change appears here, with its reasons, also when it sends nothing.",
+    )
+    empty_next = ("admin:routing_rule_changelist", "Rules")
     list_display = ("decided", "record", "rule", "marked_verdict", "reason", "text")
     list_display_links = ("decided",)
     list_filter = (period("decided_at", "decided"), "rule", ("verdict", AmongNewest), ("reason", AmongNewest))
@@ -67,6 +72,11 @@ class DecisionAdmin(LogModelAdmin):
 
 @admin.register(Alert)
 class AlertAdmin(LogModelAdmin):
+    empty = (
+        "No alerts yet",
+        "Once a rule is on and a record matches, each message and its fate appear here.",
+    )
+    empty_next = ("admin:routing_rule_changelist", "Rules")
     list_display = ("created", "record", "rule", "whom", "role", "fate", "took", "why")
     list_display_links = ("created",)
     list_filter = ("decision__rule", ("role", AmongNewest))
@@ -94,7 +104,7 @@ class AlertAdmin(LogModelAdmin):
 
     @admin.display(description="to")
     def whom(self, obj: Alert) -> Any:
-        name = obj.person.name if obj.person else obj.delivery.lane
+        name = pills.addressee(obj.person.name if obj.person else "", obj.delivery.lane)
         return format_html("{} {}", name, pills.environment(obj.delivery.connection))
 
     @admin.display(description="fate")

@@ -57,6 +57,11 @@ class PersonForm(HubForm):
 
 @admin.register(Person)
 class PersonAdmin(HubModelAdmin):
+    empty = (
+        "Nobody is known yet",
+        "People are read from the connected systems and matched by e-mail. Connect them, then refresh the directory.",
+    )
+    empty_next = ("console:directory", "Directory issues")
     form = PersonForm
     list_display = ("name", "email", "time_zone", "working_hours", "accounts")
     list_filter = ("working_hours",)
@@ -97,6 +102,11 @@ class LinkForm(HubForm):
 
 @admin.register(DirectoryLink)
 class DirectoryLinkAdmin(HubModelAdmin):
+    empty = (
+        "No accounts are known yet",
+        "They are read from the connected systems. Connect them, then refresh the directory.",
+    )
+    empty_next = ("console:directory", "Directory issues")
     form = LinkForm
     list_display = ("account", "at", "email", "person", "marked_state", "how", "active", "is_group")
     list_filter = ("state", "manual", "active", "is_group", "connection")

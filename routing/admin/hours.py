@@ -33,6 +33,10 @@ class WorkingHoursForm(HubForm):
 
 @admin.register(WorkingHours)
 class WorkingHoursAdmin(HubModelAdmin):
+    empty = (
+        "No working hours yet",
+        "Until there are some, everybody is taken to be at work at all times.",
+    )
     form = WorkingHoursForm
     list_display = ("name", "is_default", "in_words", "time_zone")
     search_fields = ("name", "key")

@@ -37,6 +37,11 @@ class CriterionInline(HubInline):
 
 @admin.register(Rule)
 class RuleAdmin(HubModelAdmin):
+    empty = (
+        "No rules yet",
+        "A rule says which records become a message, and to whom. It needs a stream, a template and a messenger.",
+    )
+    empty_next = ("admin:index", "See all steps")
     form = RuleForm
     change_form_template = "hub/rule_form.html"
     list_display = ("name", "switched", "trigger", "source", "recipient", "target", "max_age", "priority")

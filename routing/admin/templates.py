@@ -19,6 +19,7 @@ from routing.models import MessageTemplate, TemplateField
 from routing.rulebook import alias_of, texts_of
 from syncs.models import Stream
 
+CSRF = "csrfmiddlewaretoken"
 TEXTS = ("header", "body", "link_label", "context")
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ class TemplateFieldInline(HubInline):
 
 @admin.register(MessageTemplate)
 class MessageTemplateAdmin(HubModelAdmin):
+    empty = (
+        "No message templates yet",
+        "A template says how a message reads. Several rules may share it.",
+    )
     form = TemplateForm
     list_display = ("name", "header", "used_by")
     search_fields = ("name", "key")
@@ -98,8 +103,11 @@ class MessageTemplateAdmin(HubModelAdmin):
         )
         return Panel(sentences=(words,))
 
-    @button("Preview", icon="visibility", tone="primary", page=True)
+    @button("Preview", icon="visibility", tone="primary", page=True, with_form=True)
     def preview(self, request: HttpRequest, obj: MessageTemplate) -> HttpResponse:
+        """Show the message: as typed, when the form was sent along; else as saved."""
+        unsaved = request.method == "POST" and self.may_act(request)
+        texts = self._typed(request, obj) if unsaved else texts_of(obj)
         streams = list(Stream.objects.select_related("connection"))
         stream = next(
             (s for s in streams if s.key == request.GET.get("stream")),
@@ -107,7 +115,7 @@ class MessageTemplateAdmin(HubModelAdmin):
         )
         error, payload, change = "", None, None
         try:
-            payload, change = rehearsal.rendered(texts_of(obj), stream, timezone.now())
+            payload, change = rehearsal.rendered(texts, stream, timezone.now())
         except MessageError as failure:
             error = str(failure)
         context = {
@@ -120,8 +128,39 @@ class MessageTemplateAdmin(HubModelAdmin):
             "streams": streams,
             "stream": stream,
             "back": self.page_of(obj),
+            "typed": _typed_again(request) if unsaved else None,
         }
         return render(request, "hub/template_preview.html", context)
+
+    def _typed(self, request: HttpRequest, obj: MessageTemplate) -> TemplateTexts:
+        formset: Any = TemplateFieldInline(MessageTemplate, self.admin_site).get_formset(request, obj)
+        rows = [one for one in formset(request.POST, instance=obj).forms if not _is_deleted(one)]
+        fields = [
+            (str(one["label"].value() or ""), str(one["value"].value() or ""))
+            for one in sorted(rows, key=_place)
+        ]
+        header, body, label, context = (request.POST.get(name, "") for name in TEXTS)
+        return TemplateTexts(
+            header=header,
+            body=body,
+            fields=tuple(pair for pair in fields if any(pair)),
+            link_label=label,
+            context=context,
+        )
+
+
+def _is_deleted(row: Any) -> bool:
+    return "DELETE" in row.fields and bool(row["DELETE"].value())
+
+
+def _place(row: Any) -> int:
+    typed = str(row["position"].value() or "")
+    return int(typed) if typed.isdecimal() else 0
+
+
+def _typed_again(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return what was sent, for the page to send it once more on another stream."""
+    return [(name, value) for name, values in request.POST.lists() for value in values if name != CSRF]
 
 
 def stream_of(template: MessageTemplate) -> Stream | None:

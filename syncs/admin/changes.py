@@ -20,6 +20,11 @@ from syncs.models import Change
 
 @admin.register(Change)
 class ChangeAdmin(LogModelAdmin):
+    empty = (
+        "Nothing was read yet",
+        "Changes come from streams: poll one, and what changed since its first poll appears here.",
+    )
+    empty_next = ("admin:syncs_stream_changelist", "Streams")
     list_display = ("title_or_id", "stream", "modified", "captured", "marked_state", "timeline")
     list_display_links = ("title_or_id",)
     list_filter = (period("captured_at", "captured"), "stream", WaitingFilter, ("origin", AmongNewest))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
 
 from integration_hub.admin import HubForm, widgets
-from integration_hub.connectors.contract import Setting
+from integration_hub.connectors.contract import Connector, Setting
 from integration_hub.connectors.errors import ConfigError
 from syncs import connect
 from syncs.models import Connection
@@ -25,9 +25,10 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class SecretInput(widgets.UnfoldAdminTextareaWidget):  # type: ignore[misc]  # the theme has no types
     """Takes a secret, also one of several lines, and shows it as dots; never prints what is stored."""
 
-    def __init__(self, placeholder: str) -> None:
+    def __init__(self, placeholder: str, attrs: Mapping[str, str]) -> None:
         super().__init__(
             attrs={
+                **attrs,
                 "rows": 1,
                 "autocomplete": "off",
                 "spellcheck": "false",
@@ -58,6 +59,8 @@ class ConnectionForm(HubForm):
         for setting in self.wanted:
             if setting.secret:
                 self._take_secret(setting, cleaned)
+        if self.wanted and not self.errors:
+            self._name_what_is_missing(cleaned)
         return cleaned
 
     def _post_clean(self) -> None:
@@ -83,6 +86,23 @@ class ConnectionForm(HubForm):
         ]
         return [name for name in names if name not in os.environ and f"{name}_FILE" not in os.environ]
 
+    def _name_what_is_missing(self, cleaned: dict[str, Any]) -> None:
+        """Say at each field that its connector needs it for what was chosen; a secret may be taken back, though."""
+        kind: type[Connector] = self.instance.connector_class
+        config = {
+            s.name: "set" * (s.name in self.instance.secrets)
+            if s.secret
+            else cleaned.get(SETTING + s.name) or ""
+            for s in self.wanted
+        }
+        by_name = {s.name: s for s in self.wanted}
+        for name in kind.missing(config, overridden=bool(cleaned.get("base_url"))):
+            setting = by_name[name]
+            if cleaned.get(REMOVE + name) and not setting.required:
+                continue
+            field = (SECRET if setting.secret else SETTING) + name
+            self.add_error(field, f"{setting.label} is needed{_chosen(setting, by_name, config)}.")
+
     def _take_secret(self, setting: Setting, cleaned: dict[str, Any]) -> None:
         connection: Any = self.instance
         value = (cleaned.get(SECRET + setting.name) or "").replace("\r\n", "\n").strip()
@@ -92,8 +112,6 @@ class ConnectionForm(HubForm):
             connection.secrets = {n: s for n, s in connection.secrets.items() if n != setting.name}
             connection.kept = ""
         if not value:
-            if setting.required and setting.name not in connection.secrets:
-                self.add_error(SECRET + setting.name, f"{setting.label} is needed.")
             return
         if value.startswith(ENVIRONMENT_PREFIX):
             name = value.removeprefix(ENVIRONMENT_PREFIX).strip()
@@ -135,17 +153,32 @@ def field_names(connection: Connection) -> list[str | tuple[str, ...]]:
     return names
 
 
+def _chosen(setting: Setting, by_name: Mapping[str, Setting], config: Mapping[str, str]) -> str:
+    """Say for which choice a setting is needed, "" if for all."""
+    other = by_name.get(setting.only_for[0])
+    return f" for “{dict(other.choices)[config[other.name]]}”" if other else ""
+
+
 def _plain_field(setting: Setting, connection: Connection) -> forms.Field:
     shared: dict[str, Any] = {
         "label": setting.label,
-        "required": setting.required,
+        "required": setting.required and not setting.only_for[0],
         "help_text": setting.help_text,
         "initial": connection.settings.get(setting.name) or setting.default,
     }
     if setting.choices:
         choices = [*([] if setting.required else [("", "–")]), *setting.choices]
-        return forms.ChoiceField(choices=choices, widget=widgets.UnfoldAdminSelectWidget(), **shared)
-    return forms.CharField(max_length=500, widget=widgets.UnfoldAdminTextInputWidget(), **shared)
+        select = widgets.UnfoldAdminSelectWidget(_when(setting))
+        return forms.ChoiceField(choices=choices, widget=select, **shared)
+    return forms.CharField(
+        max_length=500, widget=widgets.UnfoldAdminTextInputWidget(attrs=_when(setting)), **shared
+    )
+
+
+def _when(setting: Setting) -> dict[str, str]:
+    """Return what tells the page for which choices to show the field (settings.js)."""
+    name, choices = setting.only_for
+    return {"data-only-for": SETTING + name, "data-choices": " ".join(choices)} if name else {}
 
 
 def _secret_fields(setting: Setting, how: str) -> dict[str, forms.Field]:
@@ -154,11 +187,17 @@ def _secret_fields(setting: Setting, how: str) -> dict[str, forms.Field]:
     words = f"{state} {setting.help_text} Or env:NAME for an environment variable.".replace("  ", " ")
     fields: dict[str, forms.Field] = {
         SECRET + setting.name: forms.CharField(
-            label=setting.label, required=False, help_text=words, widget=SecretInput(hint), strip=True
+            label=setting.label,
+            required=False,
+            help_text=words,
+            widget=SecretInput(hint, _when(setting)),
+            strip=True,
         )
     }
     if how:
         fields[REMOVE + setting.name] = forms.BooleanField(
-            label=f"Remove: {setting.label}", required=False, widget=widgets.UnfoldBooleanWidget()
+            label=f"Remove: {setting.label}",
+            required=False,
+            widget=widgets.UnfoldBooleanWidget(_when(setting)),
         )
     return fields

@@ -25,12 +25,19 @@ BUDGET = ("daily_budget", "reserve_live", "reserve_flows")
 
 @admin.register(Connection)
 class ConnectionAdmin(HubModelAdmin):
+    empty = (
+        "No connections yet",
+        "Connect the system whose records are watched, such as Salesforce, and the one that sends, such as Slack.",
+    )
     list_display = ("name", "kind", "marked_environment", "marked_state", "state_in_words", "last_check")
     list_filter = ("kind", "environment", "enabled")
     search_fields = ("name", "key")
     prepopulated_fields = {"key": ("name",)}
     buttons = ("check_now", "hold", "release", "pause")
     actions = ("check_chosen", "hold_chosen", "release_chosen")
+
+    class Media:
+        js = ("hub/settings.js",)
 
     @admin.display(description="environment", ordering="environment")
     def marked_environment(self, obj: Connection) -> str:

@@ -25,30 +25,35 @@ DISMISSIBLE = (DeliveryState.DEAD, DeliveryState.WAITING)
 
 @admin.register(Delivery)
 class DeliveryAdmin(LogModelAdmin):
+    empty = (
+        "Nothing was sent yet",
+        "Messages come from rules: once one is on and a record matches, what becomes of its message is told here.",
+    )
+    empty_next = ("admin:routing_rule_changelist", "Rules")
     list_display = (
         "id",
         "origin",
         "record",
         "at",
-        "lane",
+        "whom",
         "marked_state",
         "when",
         "attempts",
         "why",
     )
     list_filter = ("state", period("settled_at", "settled"), "connection")
-    list_select_related = ("connection", "change")
+    list_select_related = ("connection", "change", "alert__person")
     search_fields = ("origin__exact", "remote_id__exact")
     search_help_text = "Who wants it (such as rule:hot-leads), or the record's id."
     actions = ("requeue_chosen", "dismiss_chosen")
     buttons = ("requeue", "dismiss")
     fields = (
-        "origin", "at", "record", "object_type", "operation", "lane", "marked_state", "priority", "due",
+        "origin", "at", "record", "whom", "object_type", "operation", "marked_state", "priority", "due",
         "expires", "attempts", "attempted", "remote_id", "error_code", "error", "remedy", "settled",
         "dedup_key", "shown_payload",
     )  # fmt: skip
     readonly_fields = (
-        "at", "record", "marked_state", "due", "expires", "attempted", "settled", "shown_payload"
+        "at", "record", "whom", "marked_state", "due", "expires", "attempted", "settled", "shown_payload"
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
@@ -72,6 +77,11 @@ class DeliveryAdmin(LogModelAdmin):
         address = reverse("console:timeline_record", args=[obj.change.record_id])
         name = obj.change.title or obj.change.record_id
         return format_html('<a class="hub-link" href="{}">{}</a>', address, name)
+
+    @admin.display(description="to")
+    def whom(self, obj: Delivery) -> str:
+        alert = getattr(obj, "alert", None)  # what a rule wants has one; this app does not know of rules
+        return pills.addressee(alert.person.name if alert and alert.person else "", obj.lane)
 
     @admin.display(description="connection", ordering="connection__name")
     def at(self, obj: Delivery) -> str:

@@ -17,6 +17,10 @@ from syncs.models import Incident
 
 @admin.register(Incident)
 class IncidentAdmin(LogModelAdmin):
+    empty = (
+        "No open incident",
+        "Everything works. What needs a person appears here, once for each problem.",
+    )
     list_display = ("title", "kind", "at", "marked_state", "count", "opened", "last_seen", "remedy")
     list_filter = (OpenFilter, period("opened_at", "opened"), "kind")
     list_select_related = ("connection",)

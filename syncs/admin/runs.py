@@ -19,6 +19,11 @@ from syncs.models.runs import RunState
 
 @admin.register(SyncRun)
 class SyncRunAdmin(LogModelAdmin):
+    empty = (
+        "Nothing ran yet",
+        "Start the workers (make run), or poll a stream by hand.",
+    )
+    empty_next = ("admin:syncs_stream_changelist", "Streams")
     list_display = ("started", "kind", "of", "marked_state", "counts", "calls", "took", "error")
     list_filter = (period("started_at", "started"), "kind", ("state", AmongNewest), "connection")
     list_select_related = ("stream__connection", "connection")
@@ -61,6 +66,11 @@ class SyncRunAdmin(LogModelAdmin):
 
 @admin.register(CalloutLog)
 class CalloutLogAdmin(LogModelAdmin):
+    empty = (
+        "No vendor was called yet",
+        "Check a connection: that is one call.",
+    )
+    empty_next = ("admin:syncs_connection_changelist", "Connections")
     list_display = ("when", "connection_named", "purpose", "method", "url", "answer", "milliseconds", "error")
     list_filter = (period("at"), "connection")
     list_select_related = ("connection",)

@@ -55,6 +55,11 @@ class StreamForm(HubForm):
 
 @admin.register(Stream)
 class StreamAdmin(HubModelAdmin):
+    empty = (
+        "No streams yet",
+        "A stream says which records of a connection are read, such as Lead at Salesforce.",
+    )
+    empty_next = ("admin:syncs_connection_changelist", "Connections")
     form = StreamForm
     list_display = ("key", "object_type", "at", "enabled", "interval_seconds", "read_up_to", "next_poll")
     list_filter = ("enabled", "connection")

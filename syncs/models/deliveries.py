@@ -117,4 +117,4 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.operation} {self.object_type} to {self.lane}"
+        return f"Delivery {self.pk}"

@@ -1,5 +1,6 @@
 """Connections: a form that follows the kind, secrets that never come back, states in words."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,12 @@ from tests.admin.factories import change_url, choose, press
 from tests.factories import NOON, make_connection, make_salesforce, make_slack
 
 SECRET = "xoxb-very-secret-token"
+
+
+FLOW = {
+    "setting_auth_flow": "client_credentials", "setting_login_url": "https://acme.my.salesforce.test",
+    "setting_client_id": "key",
+}  # fmt: skip
 
 
 def form(connection, **values):
@@ -114,6 +121,57 @@ def test_what_is_wrong_with_a_connection_is_said_on_the_form(page, db, values, s
     assert sentence in response.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("values", "errors"),
+    [
+        (
+            {"setting_auth_flow": "jwt_bearer", "setting_login_url": ""},
+            {
+                "setting_username": "User name is needed for “JWT bearer (certificate)”.",
+                "secret_private_key": "Private key (PEM) is needed for “JWT bearer (certificate)”.",
+            },
+        ),
+        (
+            {"setting_login_url": ""},
+            {
+                "setting_login_url": "Login address is needed for “Client credentials (recommended for servers)”."
+            },
+        ),
+        ({"setting_login_url": "", "base_url": "http://127.0.0.1:9/"}, {}),
+        (
+            {
+                "setting_auth_flow": "session",
+                "secret_access_token": "00D",
+                "setting_instance_url": "https://a.test",
+            },
+            {},
+        ),
+        ({}, {}),
+    ],
+)
+def test_what_the_chosen_login_flow_needs_is_named_at_its_field(page, db, values, errors):
+    salesforce = make_connection("salesforce", secrets={"client_secret": "secret"})
+
+    response = page.post(change_url(salesforce), form(salesforce, **FLOW) | values)
+
+    found = response.context["adminform"].form.errors if response.context else {}
+    assert {name: list(said) for name, said in found.items()} == {
+        name: [said] for name, said in errors.items()
+    }
+
+
+def test_a_setting_tells_the_page_for_which_choices_it_is(page, db):
+    content = page.get(change_url(make_salesforce())).content.decode()
+
+    marks = dict(
+        re.findall(r'name="(\w+)"[^>]* data-only-for="setting_auth_flow" data-choices="([^"]+)"', content)
+    )
+    assert marks["setting_username"] == "jwt_bearer password"
+    assert marks["secret_private_key"] == "jwt_bearer"
+    assert "setting_api_version" not in marks
+    assert "hub/settings.js" in content
+
+
 def test_a_hub_without_keys_says_so_on_the_field(page, db, settings):
     slack = make_slack()
     settings.HUB_SECRET_KEYS = []
@@ -128,7 +186,7 @@ def test_a_secret_can_be_removed(page, db):
 
     page.post(
         change_url(salesforce),
-        form(salesforce, setting_auth_flow="client_credentials", remove_client_secret="on"),
+        form(salesforce, **FLOW, remove_client_secret="on"),
     )
 
     salesforce.refresh_from_db()

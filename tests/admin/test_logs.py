@@ -1,11 +1,12 @@
 """The logs: what can be found, and the verbs on their rows."""
 
+import pytest
 from django.urls import reverse
 
 from syncs.admin.runs import balance
 from syncs.models import Change, Delivery, Incident
-from tests.admin.factories import change_url, choose, make_incident, make_run, press
-from tests.factories import NOON, make_change, make_delivery, make_slack, make_stream
+from tests.admin.factories import change_url, choose, make_alert, make_incident, make_run, press
+from tests.factories import NOON, make_change, make_delivery, make_person, make_rule, make_slack, make_stream
 
 
 def listed(page, name, **query):
@@ -147,3 +148,26 @@ def test_hub_settings_say_what_an_escalation_needs(page, db):
     )  # fmt: skip
 
     assert "Say which channel or e-mail address incidents go to." in response.content.decode()
+
+
+@pytest.mark.parametrize("name", ["syncs_delivery", "routing_alert"])
+def test_lists_name_people_and_channels_not_only_their_ids(page, db, name):
+    rule = make_rule()
+    make_alert(rule, person=make_person(name="Priya Nair"), lane="U0001")
+    make_alert(rule, lane="#sales-alerts")
+
+    content = page.get(reverse(f"admin:{name}_changelist")).content.decode()
+
+    assert 'Priya Nair <small class="hub-small">U0001</small>' in content
+    assert "#sales-alerts" in content
+
+
+def test_a_delivery_names_its_addressee(page, db):
+    alert = make_alert(make_rule(), person=make_person(name="Priya Nair"), lane="U0001")
+    nobody = make_delivery(lane="#hub-alerts")
+
+    shown = page.get(change_url(alert.delivery)).content.decode()
+
+    assert 'Priya Nair <small class="hub-small">U0001</small>' in shown
+    assert f"Delivery {alert.delivery.pk}" in shown
+    assert "#hub-alerts" in page.get(change_url(nobody)).content.decode()

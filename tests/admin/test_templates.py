@@ -1,6 +1,7 @@
 """Message templates: checked while they are written, shown on a real record."""
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from integration_hub.console.preview import markup
@@ -56,6 +57,58 @@ def test_preview_uses_the_newest_record_of_the_stream(page, template):
     ).content.decode()
 
     assert "New lead: Ann &lt;!channel&gt;" in content
+
+
+def preview_url(template):
+    return reverse("admin:routing_messagetemplate_do", args=[template.pk, "preview"])
+
+
+def test_preview_shows_what_is_typed_and_saves_nothing(page, template):
+    extra = {
+        "fields-TOTAL_FORMS": 3, "fields-1-label": "Company", "fields-1-value": "{{ lead.Company | upcase }}",
+        "fields-1-position": 0, "fields-2-label": "", "fields-2-value": "",
+    }  # fmt: skip
+    make_change(template.rules.get().stream, values={"Name": "Ann", "Company": "Acme", "Rating": "Hot"})
+
+    response = page.post(preview_url(template), form(template, header="Typed: {{ lead.Name }}", **extra))
+
+    shown = response.context["message"]
+    assert shown["header"] == "Typed: Ann"
+    assert [(one["label"], one["value"]) for one in shown["fields"]] == [
+        ("Company", "ACME"),
+        ("Rating", "Hot"),
+    ]
+    template.refresh_from_db()
+    assert template.header == "New lead: {{ lead.Name }}"
+    assert template.fields.count() == 1
+
+
+def test_a_typed_field_that_is_to_be_removed_is_not_shown(page, template):
+    response = page.post(preview_url(template), form(template, **{"fields-0-DELETE": "on"}))
+
+    assert response.context["message"]["fields"] == []
+
+
+def test_what_is_typed_is_kept_when_another_stream_is_chosen(page, template):
+    other = make_stream(object_type="Contact", key="contacts")
+    typed = form(template, header="Typed: {{ contact.Name }}", context="small")
+
+    response = page.post(f"{preview_url(template)}?stream={other.key}", typed)
+
+    assert response.context["stream"] == other
+    content = response.content.decode()
+    assert '<input type="hidden" name="header" value="Typed: {{ contact.Name }}">' in content
+    assert '<input type="hidden" name="context" value="small">' in content
+    assert content.count("csrfmiddlewaretoken") == 2  # the tabs', and the theme's way out
+
+
+def test_those_who_may_only_look_see_what_is_saved(visitor, template):
+    visitor_user = User.objects.get(username="guest")
+    visitor_user.user_permissions.add(Permission.objects.get(codename="view_messagetemplate"))
+
+    response = visitor.post(preview_url(template), form(template, header="{{ lead.Email }}"))
+
+    assert response.context["message"]["header"].startswith("New lead:")
 
 
 def test_preview_works_before_anything_was_read(page, template):

@@ -68,6 +68,20 @@ def test_what_cannot_be_saved_is_a_sentence(messenger, values, sentence):
     assert Connection.objects.get(key="team-chat").secrets == {}
 
 
+def test_only_the_settings_of_the_chosen_login_flow_are_shown(page):
+    page.goto(f"/admin/syncs/connection/{Connection.objects.get(key='salesforce').pk}/change/")
+    expect(page.locator("[name=secret_client_secret]")).to_be_visible()
+    expect(page.locator("[name=secret_private_key]")).to_be_hidden()
+
+    page.select_option("[name=setting_auth_flow]", "jwt_bearer")
+
+    expect(page.locator("[name=secret_private_key]")).to_be_visible()
+    expect(page.locator("[name=secret_client_secret]")).to_be_hidden()
+    expect(page.locator("[name=setting_api_version]")).to_be_visible()
+    page.click("[name=_save]")
+    expect(page.get_by_text("User name is needed for “JWT bearer (certificate)”.")).to_be_visible()
+
+
 def test_a_wrong_token_is_a_sentence_with_its_remedy(messenger, simulator):
     save(messenger, secret_bot_token="xoxb-wrong", base_url=f"{simulator.slack.url}/api/")
 

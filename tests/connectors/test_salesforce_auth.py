@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from integration_hub.connectors.errors import AuthError, ConfigError, RateLimitError, RetryableError
-from integration_hub.connectors.salesforce_auth import PRODUCTION, SANDBOX, Session
+from integration_hub.connectors.salesforce_auth import FLOWS, PRODUCTION, SANDBOX, SETTINGS, Session, missing
 from integration_hub.connectors.salesforce_errors import classify
 from tests.connectors.doubles import NOON, MemoryKeeper, make_transport, recorded
 
@@ -182,6 +182,16 @@ def test_missing_settings_are_named(vendor, config, named):
 
     assert caught.value.message.endswith(f"needs: {', '.join(named)}.")
     assert len(vendor.calls) == 0
+
+
+@pytest.mark.parametrize("flow", [flow for flow, _ in FLOWS])
+def test_what_a_flow_needs_is_asked_for_with_that_flow(flow):
+    settings = {setting.name: setting for setting in SETTINGS}
+
+    needed = missing({"auth_flow": flow}, overridden=False)
+
+    assert needed
+    assert all(settings[name].applies({"auth_flow": flow}) for name in needed)
 
 
 def test_an_override_takes_the_place_of_login_and_instance_address(vendor):
