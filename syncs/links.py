@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection as database
 
-from syncs.models import RecordLink
+from syncs.models import Delivery, RecordLink, Sync
 from syncs.models.links import LinkState
 
 CHUNK = 1_000
@@ -88,6 +88,24 @@ def settle(entries: Iterable[Entry]) -> None:
 def note(entries: Iterable[Entry]) -> None:
     """Store why nothing was written; what was written last, and under which match value, stays known."""
     _upsert(entries, _KEEPING)
+
+
+def doubt(deliveries: Iterable[Delivery]) -> None:
+    """Forget what stands there of the records that a try, whose outcome is unknown, may have written or overwritten.
+
+    Otherwise a record that goes back to its former values would pass for unchanged.
+    """
+    by_sync: dict[int, list[Delivery]] = {}
+    for delivery in deliveries:
+        if delivery.sync_id is not None:
+            by_sync.setdefault(delivery.sync_id, []).append(delivery)
+    for sync_id, own in by_sync.items():
+        known = RecordLink.objects.exclude(payload_hash="")
+        for ids in _chunks([delivery.record_id for delivery in own]):
+            known.filter(sync=sync_id, record_id__in=ids).update(payload_hash="")
+        family = list(Sync.objects.filter(destination=own[0].connection_id).values_list("pk", flat=True))
+        for values in _chunks([delivery.payload["match"] for delivery in own]):
+            known.filter(sync__in=family, match_value__in=values).update(payload_hash="")
 
 
 _TABLE = f'"{RecordLink._meta.db_table}"'

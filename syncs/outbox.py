@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, QuerySet, TextField, Value, When
+from django.db.models import Case, F, Max, QuerySet, TextField, Value, When
 from django.db.models.functions import Coalesce, Concat
 
 from integration_hub.connectors.errors import (
@@ -20,6 +20,7 @@ from integration_hub.connectors.errors import (
     UnknownOutcomeError,
 )
 from integration_hub.connectors.records import Operation
+from syncs import links
 from syncs.models import Connection, Delivery, Priority
 from syncs.models.deliveries import DeliveryState
 
@@ -162,6 +163,20 @@ def bury(deliveries: Sequence[Delivery], error: ConnectorError, *, now: datetime
     )  # fmt: skip
 
 
+def latest(sync_id: int, record_ids: Collection[str]) -> dict[tuple[str, datetime | None], int]:
+    """Return, by record and version, the last delivery that was sent or is to be."""
+    found: dict[tuple[str, datetime | None], int] = {}
+    ids = list(record_ids)
+    going = Delivery.objects.exclude(
+        state__in=(DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.DISMISSED)
+    )
+    for start in range(0, len(ids), MATCHED_AT_ONCE):
+        rows = going.filter(sync=sync_id, record_id__in=ids[start : start + MATCHED_AT_ONCE])
+        versions = rows.values_list("record_id", "version_at").annotate(latest=Max("pk"))
+        found.update({(record_id, version_at): pk for record_id, version_at, pk in versions})
+    return found
+
+
 def forgo(deliveries: Sequence[Delivery], *, code: str, reason: str, now: datetime) -> int:
     """Settle claimed ones unsent: what they would write is there, or is not theirs to write any more."""
     return _settle(
@@ -275,9 +290,9 @@ def _recover(connection: Connection, now: datetime) -> None:
 
     All of them, before any is chosen: one left as it is would keep its lane from others that are due before it.
     """
-    Delivery.objects.filter(connection=connection, state=DeliveryState.SENDING, lease_until__lt=now).update(
-        state=DeliveryState.WAITING, due_at=now, unanswered_at=F("attempted_at")
-    )
+    lost = Delivery.objects.filter(connection=connection, state=DeliveryState.SENDING, lease_until__lt=now)
+    links.doubt(lost.exclude(sync=None))
+    lost.update(state=DeliveryState.WAITING, due_at=now, unanswered_at=F("attempted_at"))
 
 
 def _mark(due: QuerySet[Delivery], owner: str, now: datetime) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from integration_hub.connectors.contract import Destination
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.records import MatchKey, Operation, RecordWrite, WriteRequest
-from syncs import links
+from syncs import links, outbox
 from syncs.links import Entry, Holder, Link
 from syncs.models import Delivery, Sync
 from syncs.models.links import LinkState
@@ -195,11 +195,14 @@ class _Known:
         self.syncs: dict[int, Sync] = {}
         self.links: dict[tuple[int, str], Link] = {}
         self.holders: dict[tuple[str, str], list[Holder]] = {}
+        self.latest: dict[tuple[int, str, datetime | None], int] = {}
         for sync in Sync.objects.filter(pk__in=by_sync):
             self._read(sync, by_sync[sync.pk])
 
     def _read(self, sync: Sync, own: Sequence[Delivery]) -> None:
-        known = links.read(sync.pk, {delivery.record_id for delivery in own})
+        record_ids = {delivery.record_id for delivery in own}
+        self.latest |= {(sync.pk, *version): pk for version, pk in outbox.latest(sync.pk, record_ids).items()}
+        known = links.read(sync.pk, record_ids)
         self.links |= {(sync.pk, record_id): link for record_id, link in known.items()}
         family = siblings(sync)
         self.syncs |= family
@@ -214,6 +217,9 @@ class _Known:
         link, payload = self._link(delivery), delivery.payload
         version_at = delivery.version_at
         if link and version_at and link.version_at > version_at:
+            return OLDER
+        # A parent's change leaves its children the version they had: of equal ones the one decided last is right.
+        if self.latest.get((delivery.sync_id or 0, delivery.record_id, version_at), 0) > delivery.pk:
             return OLDER
         others = self._writers(delivery, payload["match"])
         if payload.get("deleted"):

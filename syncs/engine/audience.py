@@ -216,14 +216,14 @@ class _Deciding:
     def _write(self, case: Case) -> None:
         change, mapped, link = case.change, case.mapped, case.link
         own = self.open.get(change.record_id, [])
-        in_flight = any(one.state == DeliveryState.SENDING for one in own)
+        rivals = self.coming.get(mapped.match_value, ())
+        in_flight = any(one.state == DeliveryState.SENDING for one in (*own, *rivals))
         self._give_up(own, NEWER)
         if link and not in_flight and link.is_same(mapped.match_value, mapped.digest):
             self.fates[change.pk] = UNCHANGED
             self.notes.append(self._entry(change, LinkState.WRITTEN, "", mapped.match_value))
             return
         name = self._name(self.sync.pk, change.record_id)
-        rivals = self.coming.get(mapped.match_value, ())
         self._give_up(rivals, writes.collapsed(name, self.sync.match_path))
         self._enqueue(change, Operation.UPSERT, self._payload(case, own))
 

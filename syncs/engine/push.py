@@ -275,6 +275,7 @@ class _Push:
         Those that have been tried equally often come back together, as the batch they were.
         """
         now = self.clock()
+        links.doubt(batch)
         blameless = isinstance(error, ConfigError | RateLimitError)
         by_attempts: dict[int, list[Delivery]] = {}
         for delivery in batch:

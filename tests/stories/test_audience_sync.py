@@ -531,6 +531,26 @@ def test_trouble_loses_nothing_and_alarms_nobody(syncs, kind, options):
     assert not Incident.objects.filter(closed_at=None).exists()
 
 
+@pytest.mark.parametrize("is_rival", [False, True])
+def test_a_write_that_landed_unanswered_is_taken_back_by_the_former_values(syncs, is_rival):
+    ann = syncs.contact("ann@x.test", "Ann")
+    syncs.settle()
+    syncs.iterable.faults.set("drop_after", 1.0, path="bulkUpdate")
+    if is_rival:
+        syncs.contact("ann@x.test", "Namesake")
+    else:
+        syncs.salesforce.update(ann, LastName="Wrong")
+    syncs.settle()
+    assert syncs.user("ann@x.test")["Name"]["Last"] != "Ann"
+
+    syncs.salesforce.update(ann, LastName="Ann")
+    syncs.settle(30)
+    syncs.iterable.faults.clear()
+    syncs.settle(200)
+
+    assert syncs.user("ann@x.test")["Name"]["Last"] == "Ann"
+
+
 def test_a_storm_of_all_troubles_loses_nothing(syncs):
     for kind, rate in (
         ("rate_limited", 0.3),

@@ -224,6 +224,41 @@ def test_a_rival_settled_between_two_looks_is_known(contacts, leads, monkeypatch
     assert decide(leads, change(leads, LEAD)) == ["collapsed"]
 
 
+def test_back_to_what_stands_there_is_sent_while_another_record_is_written_over_it(contacts):
+    write_first(contacts)
+    decide(contacts, change(contacts, "003BBB", name="Other", modified_at=LATER))
+    claim(contacts)
+
+    assert decide(contacts, change(contacts, modified_at=LATER + timedelta(seconds=1))) == ["waiting"]
+
+
+def test_what_a_lost_worker_may_have_written_over_is_sent_again(contacts):
+    write_first(contacts)
+    decide(contacts, change(contacts, name="Other", modified_at=LATER))
+    claim(contacts)
+    an_hour_later = NOON + timedelta(hours=1)
+    decide(contacts, change(contacts, modified_at=LATER + timedelta(seconds=1)))
+
+    claimed = outbox.claim(contacts.destination, limit=100, now=an_hour_later)
+
+    assert writes.prepare(claimed, Project()).forgone == {}
+
+
+def test_of_two_with_one_version_the_one_decided_first_does_not_come_last(contacts):
+    """A parent that changes twice leaves the modification time of its children as it was."""
+    decide(contacts, change(contacts, name="First"))
+    [slow] = claim(contacts)
+    decide(contacts, change(contacts, name="Second"))
+    outbox.postpone([slow], UnknownOutcomeError("no answer"), until=NOON)
+    second = Delivery.objects.order_by("pk").last()
+    Delivery.objects.filter(pk=second.pk).update(state=DeliveryState.DELIVERED, settled_at=NOON)
+    links.settle([writes.entry_of(second, NOON)])
+
+    prepared = prepare(contacts)
+
+    assert [reason.code for reason in prepared.forgone] == ["older"]
+
+
 def write_first(sync):
     decide(sync, change(sync))
     [sent] = claim(sync)
