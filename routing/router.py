@@ -224,7 +224,7 @@ class _Routing:
                 logger.exception("a change cannot be decided", extra={"change": batch[0].pk})
                 for case in cases:
                     case.proposal, case.drafts = _unexpected(case, error), []
-                self._count(batch, self._store(batch, cases))
+                self._count(batch, self._store(batch, cases, error))
                 self.counts.reasons[INTERNAL] += 1
                 return
             middle = len(batch) // 2
@@ -242,8 +242,13 @@ class _Routing:
         self.counts.skipped += tally.total()
         self.counts.reasons.update(tally)
 
-    def _store(self, batch: Sequence[Change], cases: Sequence[_Case]) -> Counter[str]:
-        """Store all that follows from the batch, or nothing; return how many changes came to what."""
+    def _store(
+        self, batch: Sequence[Change], cases: Sequence[_Case], error: Exception | None = None
+    ) -> Counter[str]:
+        """Store all that follows from the batch, or nothing; return how many changes came to what.
+
+        With an error, that is all there is to say of it, to rules and syncs alike.
+        """
         with transaction.atomic():
             changes.mark_routed(batch, self.now)
             drafts = [one for case in cases for _, one in case.drafts]
@@ -258,6 +263,9 @@ class _Routing:
                 for message, delivery in deliveries
             )
             self._report_errors(cases)
+            if error is not None:
+                audience.give_up(self.targets, batch, error)
+                return Counter(dead=len(batch))
             fates = audience.decide(self.targets, batch, self.now)
             asked = parents.request(self.interests, batch, self.now)
         to_do = asked | {delivery.change_id for delivery in stored.values()}

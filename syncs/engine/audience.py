@@ -341,6 +341,14 @@ class _Deciding:
         return found
 
 
+def give_up(targets: Iterable[Target], changes: Sequence[Change], error: Exception) -> None:
+    """Keep with changes that cannot be decided that this is so: they stop none of the others."""
+    text = f"Internal error ({type(error).__name__}); the log has the details."
+    told = {target.sync.key: Fate("skipped", "internal", text) for target in targets}
+    if told:
+        _remember({change.pk: told for change in changes})
+
+
 def _by_record(deliveries: Iterable[Open]) -> dict[str, list[Open]]:
     found: dict[str, list[Open]] = {}
     for one in deliveries:

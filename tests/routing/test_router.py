@@ -14,16 +14,19 @@ from routing import decide, directory, drafting, router
 from routing.models import Alert, Decision, Rule
 from routing.models.decisions import Reason, Role, Verdict
 from syncs import changes, leases, outbox
+from syncs.engine import audience
 from syncs.models import Change, Delivery, Incident, SyncRun
 from syncs.models.changes import ChangeState
 from syncs.models.runs import RunState
 from tests.factories import (
     NOON,
     make_change,
+    make_iterable,
     make_person,
     make_rule,
     make_slack,
     make_stream,
+    make_sync,
     make_template,
     make_working_hours,
 )
@@ -547,3 +550,28 @@ def test_a_test_template_sample_names_every_field_of_the_schema(stream):
 
     assert sample["lead"]["Owner"]["Email"] == "Sample Owner.Email"
     assert sample["record"]["AnnualRevenue"] == 1000
+
+
+def test_a_change_that_no_sync_can_decide_holds_up_nothing(stream, monkeypatch):
+    make_sync(stream=stream, destination=make_iterable(), key="leads", name="Leads")
+    bad, good = (
+        make_change(stream, values={"Email": f"{name}@x.test", "Name": name}) for name in ("bad", "good")
+    )
+    real = audience.Mapper.__call__
+
+    def explode(mapper, values):
+        if values["Name"] == "bad":
+            raise ZeroDivisionError
+        return real(mapper, values)
+
+    monkeypatch.setattr(audience.Mapper, "__call__", explode)
+
+    run = router.run(stream, NOON)
+
+    bad.refresh_from_db()
+    assert Delivery.objects.get().change == good
+    assert bad.synced["leads"][1:] == [
+        "internal",
+        "Internal error (ZeroDivisionError); the log has the details.",
+    ]
+    assert (run.read, run.waiting, run.dead, run.state, waiting()) == (2, 1, 1, RunState.OK, 0)
