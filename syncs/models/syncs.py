@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db import models
+from typing import Any
+
+from django.db import models, transaction
+from django.utils import timezone
 
 from syncs.models.connections import Connection
 from syncs.models.streams import Stream
@@ -50,6 +53,21 @@ class Sync(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store it. Led elsewhere, nothing is known any more of what stands there, and what waits is given up."""
+        target = ("destination_id", "object_type", "match_path")
+        before = Sync.objects.filter(pk=self.pk).values(*target).first() if self.pk else None
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if before and any(getattr(self, name) != value for name, value in before.items()):
+                self.links.all().delete()
+                self.deliveries.filter(state="waiting", settled_at=None).update(
+                    state="dismissed",
+                    settled_at=timezone.now(),
+                    error="The sync was led to another destination or match key: backfill it.",
+                    error_code="led_elsewhere",
+                )
 
     @property
     def origin(self) -> str:

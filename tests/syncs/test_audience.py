@@ -266,6 +266,26 @@ def write_first(sync):
     links.settle([writes.entry_of(sent, NOON)])
 
 
+def test_a_sync_that_is_led_elsewhere_knows_nothing_of_what_stands_there(contacts):
+    write_first(contacts)
+    decide(contacts, change(contacts, "003BBB", "b@x.test"))
+    contacts.destination = make_iterable(key="other", name="Other")
+
+    contacts.save()
+
+    assert not Delivery.objects.open().exists()
+    assert decide(contacts, change(contacts, modified_at=LATER)) == ["waiting"]
+
+
+def test_a_sync_that_is_only_renamed_knows_what_stands_there(contacts):
+    write_first(contacts)
+    contacts.name = "People"
+
+    contacts.save()
+
+    assert decide(contacts, change(contacts, modified_at=LATER)) == ["unchanged"]
+
+
 def test_a_lead_gives_way_to_a_contact_that_is_there_or_on_its_way(contacts, leads):
     decide(contacts, change(contacts))
     assert decide(leads, change(leads, LEAD)) == ["collapsed"]
