@@ -160,7 +160,7 @@ def _work(
         desk.close()
         for side in sides:
             side.close()
-        ledger.note_calls()
+        ledger.close()
     if pipeline.rehearsal is not None and pipeline.verdict is None:
         _keep_rehearsal(backfill, pipeline.rehearsal.tally, pipeline.rehearsal.samples)
     return pipeline.verdict

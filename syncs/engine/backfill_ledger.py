@@ -19,6 +19,10 @@ from syncs.models import Backfill, Partition, SyncRun
 from syncs.models.links import LinkState
 
 
+ANALYZE_AFTER = 20_000
+"""Records stored, at the first and at the last of which the database's own statistics would come too late."""
+
+
 class LostLeaseError(Exception):
     """Another process has our partition: this one was thought dead, and must leave it alone."""
 
@@ -44,6 +48,7 @@ class Ledger:
         self.total = Tally()
         self.calls: Callable[[], int] = lambda: 0
         self._calls_stored = 0
+        self._analyzed = False
 
     def opened(self, page: PageMark) -> None:
         self.reaches.setdefault(page.part_id, Reach()).pages.append(page)
@@ -82,6 +87,9 @@ class Ledger:
             self._outdo(fine)
             tally.delivered = len(fine)
             self._settled([*fine, *(row for row, _ in bad)], tally)
+        if not self._analyzed and self.total.read >= ANALYZE_AFTER:
+            self._analyzed = True
+            backfill_links.analyze()
         return [row for row in sent if row.record_id in doubtful]
 
     def renew(self) -> None:
@@ -94,7 +102,10 @@ class Ledger:
             lease_owner="", lease_until=None
         )
 
-    def note_calls(self) -> None:
+    def close(self) -> None:
+        """Store the last calls."""
+        if self._analyzed:
+            backfill_links.analyze()
         with transaction.atomic():
             self._count(Tally())
 
