@@ -136,6 +136,10 @@ def outcome(scene: UserScene, stage: Stage) -> UserOutcome:
 
 
 def scenes() -> tuple[UserScene, ...]:
+    return (*_arrivals(), *_changes())
+
+
+def _arrivals() -> tuple[UserScene, ...]:
     return (
         UserScene(
             "new-user",
@@ -160,6 +164,11 @@ def scenes() -> tuple[UserScene, ...]:
             says="it does not hold a valid e-mail address",
             writes=0,
         ),
+    )
+
+
+def _changes() -> tuple[UserScene, ...]:
+    return (
         UserScene(
             "changed-lead",
             "A changed lead updates its user",

@@ -79,15 +79,20 @@ def _close(run: SyncRun, counts: Counts, now: datetime) -> None:
 def close_lost(now: datetime) -> int:
     """Mark as failed the runs whose process was killed, which else would be running for ever; return how many.
 
-    One that does go on after so long corrects that when it ends. Backfills and reconciliations outlive their processes by design.
+    One that does go on after so long corrects that when it ends. Backfills and reconciliations outlive their
+    processes by design.
     """
     short = ~Q(kind=RunKind.BASELINE) & Q(started_at__lte=now - LOST_AFTER)
-    return SyncRun.objects.exclude(kind__in=(RunKind.BACKFILL, RunKind.RECONCILE)).filter(
-        short | Q(started_at__lte=now - BASELINE_LOST_AFTER),
-        state=RunState.RUNNING,
-        started_at__gt=now - LOOKED_BACK,
-    ).update(
-        state=RunState.FAILED,
-        finished_at=now,
-        error="Its process ended in the middle. The next run takes up what it had begun.",
+    return (
+        SyncRun.objects.exclude(kind__in=(RunKind.BACKFILL, RunKind.RECONCILE))
+        .filter(
+            short | Q(started_at__lte=now - BASELINE_LOST_AFTER),
+            state=RunState.RUNNING,
+            started_at__gt=now - LOOKED_BACK,
+        )
+        .update(
+            state=RunState.FAILED,
+            finished_at=now,
+            error="Its process ended in the middle. The next run takes up what it had begun.",
+        )
     )

@@ -7,7 +7,16 @@ from django.urls import reverse
 from django_q.models import OrmQ, Schedule, Task
 
 from routing.models import Absence, Alert, Decision, DirectoryLink, Holiday, TemplateField
-from syncs.models import Backfill, CalloutLog, HubSettings, Incident, Partition, RecordLink, SyncRun
+from syncs.models import (
+    Backfill,
+    CalloutLog,
+    HubSettings,
+    Incident,
+    Partition,
+    Reconciliation,
+    RecordLink,
+    SyncRun,
+)
 from tests import factories
 from tests.factories import NOON
 
@@ -67,7 +76,8 @@ def everything(rows=1):
     hours = factories.make_working_hours(is_default=True)
     Holiday.objects.create(working_hours=hours, date=NOON.date(), name="Diwali")
     Group.objects.create(name="Marketing")
-    make_backfill(factories.make_sync(stream=rule.stream))
+    make_backfill(sync := factories.make_sync(stream=rule.stream))
+    make_reconciliation(sync)
     factories.make_value_map(hot="1")
     Schedule.objects.create(name="pump", func="routing.tasks.pump")
     OrmQ.objects.create(key="sync", payload="", lock=NOON)
@@ -95,6 +105,15 @@ def make_backfill(sync, **values):
         sync=sync, record_id=f"00Q{run.pk:012d}AAA", version_at=NOON, state="written", run=run
     )
     return backfill
+
+
+def make_reconciliation(sync):
+    """A comparison that found one record missing at the destination."""
+    run = make_run(kind="reconcile", stream=sync.stream, read=1, delivered=1)
+    return Reconciliation.objects.create(
+        sync=sync, run=run, until=NOON, counts={"missing": 1}, days={"2026-11-20": {"missing": 1}},
+        examples={"missing": [{"record": "00Q000000000001AAA", "words": "Not written yet."}]},
+    )  # fmt: skip
 
 
 def make_template(**values):
