@@ -18,7 +18,6 @@ from syncs.engine.backfill_fates import Decided, PageMark, Row, Tally, refused, 
 from syncs.models import Backfill, Partition, SyncRun
 from syncs.models.links import LinkState
 
-
 ANALYZE_AFTER = 20_000
 """Records stored, at the first and at the last of which the database's own statistics would come too late."""
 
