@@ -7,7 +7,16 @@ from django.urls import reverse
 from django_q.models import OrmQ, Schedule, Task
 
 from routing.models import Absence, Alert, Decision, DirectoryLink, Holiday, TemplateField
-from syncs.models import Backfill, CalloutLog, HubSettings, Incident, Partition, RecordLink, SyncRun
+from syncs.models import (
+    Backfill,
+    CalloutLog,
+    HubSettings,
+    Incident,
+    Partition,
+    Reconciliation,
+    RecordLink,
+    SyncRun,
+)
 from tests import factories
 from tests.factories import NOON
 
@@ -67,7 +76,9 @@ def everything(rows=1):
     hours = factories.make_working_hours(is_default=True)
     Holiday.objects.create(working_hours=hours, date=NOON.date(), name="Diwali")
     Group.objects.create(name="Marketing")
-    make_backfill(factories.make_sync(stream=rule.stream))
+    sync = factories.make_sync(stream=rule.stream)
+    make_backfill(sync)
+    make_reconciliation(sync, days={"2026-11-20": {"missing": 1}}, counts={"missing": 1})
     factories.make_value_map(hot="1")
     Schedule.objects.create(name="pump", func="routing.tasks.pump")
     OrmQ.objects.create(key="sync", payload="", lock=NOON)
@@ -95,6 +106,12 @@ def make_backfill(sync, **values):
         sync=sync, record_id=f"00Q{run.pk:012d}AAA", version_at=NOON, state="written", run=run
     )
     return backfill
+
+
+def make_reconciliation(sync, **values):
+    values.setdefault("since", NOON - timedelta(days=30))
+    run = make_run(kind="reconcile", state="ok", stream=sync.stream)
+    return Reconciliation.objects.create(**{"sync": sync, "run": run, "until": NOON, **values})
 
 
 def make_template(**values):
