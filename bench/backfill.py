@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -21,9 +21,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from bench import backfill_script  # noqa: E402 - run as a script, it must first find the project
+from bench.backfill_world import World  # noqa: E402
+
 POSTGRES = os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")
 SCRATCH = "hub_bench_backfill"
-PAGE_LATENCY, WRITE_LATENCY = 1.2, 1.0
 MAPPING = (
     ("Email", "email"),
     ("FirstName", "dataFields.Name.First"),
@@ -61,64 +64,6 @@ class Measured:
             f"{self.salesforce_calls:4d} + {self.iterable_calls:3d} calls {self.megabytes:5.0f} MB "
             f"{self.written:,} there, {self.stored:,} stored; vendors' CPU {self.their_cpu:.1f} s"
         )
-
-
-class World:
-    """Salesforce and Iterable in a process of their own: their work is not ours."""
-
-    def __init__(self, records: int, *, slow: bool) -> None:
-        command = [
-            sys.executable,
-            __file__,
-            "--serve",
-            "--records",
-            str(records),
-            *([] if slow else ["--fast"]),
-        ]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ourselves
-        self.urls: dict[str, str] = self._read()
-
-    def ask(self, what: str) -> Any:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{what}\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _read(self) -> Any:
-        assert self._process.stdout is not None
-        return json.loads(self._process.stdout.readline())
-
-
-def serve(records: int, *, slow: bool) -> None:
-    from integration_hub.simulator.server import Simulator
-
-    with Simulator() as simulator:
-        owners = [simulator.salesforce.add_user(f"Seller {n}", f"seller{n}@acme.test") for n in range(10)]
-        for n in range(records):
-            simulator.salesforce.add(
-                "Lead", FirstName=f"Ann{n % 997}", LastName=f"Lee{n}", Email=f"ann.lee{n}@example{n % 50}.com",
-                Company=f"Company {n % 5000}", Title="Head of Marketing", Status="Open - Not Contacted",
-                LeadSource="Web", OwnerId=owners[n % 10],
-            )  # fmt: skip
-        if slow:
-            simulator.salesforce.latency = PAGE_LATENCY
-            simulator.iterable.latency = {"users/bulkUpdate": WRITE_LATENCY}
-            simulator.iterable.enforce_limits = True
-        print(
-            json.dumps({"salesforce": simulator.salesforce.url, "iterable": simulator.iterable.url}),
-            flush=True,
-        )
-        for line in sys.stdin:
-            if line.strip() == "forget":
-                simulator.salesforce.requests.clear()
-                simulator.iterable.requests.clear()
-            calls = [simulator.salesforce.requests, simulator.iterable.requests]
-            facts = [*(len(one) for one in calls), len(simulator.iterable.users), time.process_time()]
-            print(json.dumps(facts), flush=True)
 
 
 @contextmanager
@@ -190,74 +135,16 @@ def hub(sync: Any, world: World) -> Measured:
 
 
 def script(world: World) -> Measured:
-    """The bare script: one page, then one push at a time; it records nothing and meets no trouble."""
-    import requests
-
-    from integration_hub.simulator import iterable, salesforce
-
+    """The same work by the bare script."""
     before, begun, cpu = world.ask("stats"), time.perf_counter(), time.process_time()
-    session = requests.Session()
-    crm, project = world.urls["salesforce"], world.urls["iterable"]
-    grant = {
-        "grant_type": "client_credentials",
-        "client_id": salesforce.CLIENT_ID,
-        "client_secret": salesforce.CLIENT_SECRET,
-    }
-    token = session.post(f"{crm}/services/oauth2/token", data=grant, timeout=60).json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
-    fields = ", ".join(source for source, _ in MAPPING)
-    answer = session.get(
-        f"{crm}/services/data/v64.0/query",
-        params={"q": f"SELECT {fields} FROM Lead ORDER BY Id"},
-        headers=headers, timeout=60,
-    ).json()  # fmt: skip
-    count = 0
-    while True:
-        users = [plain_user(row) for row in answer["records"]]
-        for start in range(0, len(users), 1000):
-            pushed = session.post(
-                f"{project}/api/users/bulkUpdate", json={"users": users[start : start + 1000]},
-                headers={"Api-Key": iterable.API_KEY}, timeout=60,
-            )  # fmt: skip
-            assert pushed.json()["failCount"] == 0
-        count += len(users)
-        if answer["done"]:
-            break
-        answer = session.get(f"{crm}{answer['nextRecordsUrl']}", headers=headers, timeout=60).json()
+    fields = [source for source, _ in MAPPING]
+    count = backfill_script.run(world.urls["salesforce"], world.urls["iterable"], fields)
     seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
     after = world.ask("stats")
     return Measured(
-        count,
-        seconds,
-        cpu,
-        after[0] - before[0],
-        after[1] - before[1],
-        peak_megabytes(),
-        after[2],
-        0,
+        count, seconds, cpu, after[0] - before[0], after[1] - before[1], peak_megabytes(), after[2], 0,
         after[3] - before[3],
-    )
-
-
-def plain_user(row: dict[str, Any]) -> dict[str, Any]:
-    owner = row["Owner"] or {}
-    return {
-        "email": row["Email"],
-        "dataFields": {
-            "Name": {"First": row["FirstName"], "Last": row["LastName"]},
-            "Salesforce": {"Id": row["Id"]},
-            "Status": row["Status"],
-            "Source": row["LeadSource"],
-            "Company": {"Name": row["Company"]},
-            "Title": row["Title"],
-            "Owner": {
-                "Email": owner.get("Email"),
-                "Name": owner.get("Name"),
-                "IsActive": owner.get("IsActive"),
-                "Salesforce": {"Id": owner.get("Id")},
-            },
-        },
-    }
+    )  # fmt: skip
 
 
 def peak_megabytes() -> float:
@@ -287,6 +174,42 @@ def run(records: int, database: str, *, slow: bool, baseline: bool = True) -> di
     return found
 
 
+def killed(records: int, database: str, kills: int) -> dict[str, int]:
+    """Kill the command (-9) at random moments, resume it each time, and compare at the end."""
+    with scratch(database):
+        world = World(records, slow=True)
+        try:
+            sync = make_sync(world)
+            command = [sys.executable, "manage.py", "backfill", sync.key]
+            run: list[str] = ["--yes"]
+            for _ in range(kills):
+                process = subprocess.Popen(  # noqa: S603 - ourselves
+                    [*command, *run], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                )
+                time.sleep(random.uniform(3.0, 6.0))
+                process.kill()
+                process.wait()
+                run = _resuming(sync) or run
+            subprocess.run([*command, *run], cwd=ROOT, check=True)  # noqa: S603 - ourselves
+            return {**world.ask("compare"), **_counted(sync)}
+        finally:
+            world.close()
+
+
+def _resuming(sync: Any) -> list[str]:
+    from syncs.models import Backfill
+
+    found = Backfill.objects.filter(sync=sync).first()
+    return ["--resume", str(found.run_id)] if found else []
+
+
+def _counted(sync: Any) -> dict[str, int]:
+    from syncs.models import Backfill
+
+    run = Backfill.objects.get(sync=sync).run
+    return {"read": run.read, "delivered": run.delivered, "balances": int(run.balances)}
+
+
 def _lift_our_own_limit() -> None:
     """Without the vendor's limit ours would be all that is measured."""
     from integration_hub.connectors.iterable import Iterable
@@ -300,10 +223,10 @@ def main() -> None:
     parser.add_argument("--database", choices=("postgres", "sqlite"), default="postgres")
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--no-baseline", action="store_true")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--kills", type=int, help="kill it so often, and resume it")
     options = parser.parse_args()
-    if options.serve:
-        serve(options.records, slow=not options.fast)
+    if options.kills:
+        print(killed(options.records, options.database, options.kills))
         return
     found = run(options.records, options.database, slow=not options.fast, baseline=not options.no_baseline)
     for who, measured in found.items():

@@ -157,6 +157,22 @@ class Scannable(Source):
         """Return the upper ends of so many ranges that cut (after_id, up_to_id] evenly; fewer if it is small."""
 
 
+class TypedIds(Source):
+    """Its record ids tell of which object type a record is."""
+
+    @abstractmethod
+    def full_id(self, text: str) -> str:
+        """Return the id in the form in which records carry it. ValueError: a sentence on what is wrong with it."""
+
+    @abstractmethod
+    def object_type_of(self, record_id: str, prefixes: Mapping[str, str]) -> str:
+        """Return the object type, "" if neither this vendor's common prefixes nor the account's own name it."""
+
+    @abstractmethod
+    def key_prefixes(self) -> dict[str, str]:
+        """Ask for all object types of the account by the beginning of their ids: one call."""
+
+
 class Destination(Connector):
     """Records, or messages, can be written to it."""
 

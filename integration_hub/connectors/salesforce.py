@@ -9,8 +9,14 @@ from typing import Any, ClassVar
 
 import requests
 
-from integration_hub.connectors import salesforce_auth, salesforce_scanning, salesforce_schema, soql
-from integration_hub.connectors.contract import Keeper, People, Scannable, Setting
+from integration_hub.connectors import (
+    salesforce_auth,
+    salesforce_ids,
+    salesforce_scanning,
+    salesforce_schema,
+    soql,
+)
+from integration_hub.connectors.contract import Keeper, People, Scannable, Setting, TypedIds
 from integration_hub.connectors.errors import ConfigError, ConnectorError, RejectedError, RetryableError
 from integration_hub.connectors.filters import Condition, Filter, Operator
 from integration_hub.connectors.records import Check, Member, Page, ReadRequest, Record, Scan, ScanPage
@@ -37,7 +43,7 @@ _USAGE = re.compile(r"(?:^|[\s;,])api-usage=(\d+)/(\d+)")
 _USER_FIELDS = ["Id", "Name", "Email", "IsActive", "TimeZoneSidKey"]
 
 
-class Salesforce(Scannable, People):
+class Salesforce(Scannable, TypedIds, People):
     kind: ClassVar[str] = "salesforce"
     label: ClassVar[str] = "Salesforce"
     settings: ClassVar[Sequence[Setting]] = SETTINGS
@@ -119,6 +125,15 @@ class Salesforce(Scannable, People):
 
     def split(self, after_id: str, up_to_id: str, parts: int) -> list[str]:
         return salesforce_scanning.split(after_id, up_to_id, parts)
+
+    def full_id(self, text: str) -> str:
+        return salesforce_ids.full_id(text)
+
+    def object_type_of(self, record_id: str, prefixes: Mapping[str, str]) -> str:
+        return salesforce_ids.object_type_of(record_id, prefixes)
+
+    def key_prefixes(self) -> dict[str, str]:
+        return salesforce_ids.prefixes(self._get("/sobjects", purpose="list object types")["sobjects"])
 
     def deleted(self, object_type: str, since: datetime, until: datetime) -> list[tuple[str, datetime]]:
         end = until.replace(second=0, microsecond=0)  # it cuts the seconds off, of both ends

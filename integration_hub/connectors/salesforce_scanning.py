@@ -123,10 +123,10 @@ def _id(number: int) -> str:
     for _ in range(ID_LENGTH):
         number, value = divmod(number, len(DIGITS))
         digits = DIGITS[value] + digits
-    return digits + _checksum(digits)
+    return digits + checksum(digits)
 
 
-def _checksum(digits: str) -> str:
+def checksum(digits: str) -> str:
     """Return the three letters that make an id safe where case is ignored."""
     blocks = (digits[start : start + 5] for start in range(0, ID_LENGTH, 5))
     return "".join(

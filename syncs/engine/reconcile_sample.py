@@ -57,10 +57,12 @@ class Sampling:
             raise RetryableError("It cannot be called now.", remedy="See the page of the connection for why.")
         with connect.opened(connection, priority=Priority.BACKFILL, clock=self.clock) as connector:
             try:
-                while self.findings.sample and self.clock() < end:
+                while self.findings.sample:
                     batch = self.findings.sample[:AT_ONCE]
                     self._compare({one: wanted[one] for one in batch if one in wanted}, connector)
                     self.findings.sample = self.findings.sample[AT_ONCE:]
+                    if self.clock() >= end:
+                        break
             finally:
                 self.one.run.calls += connect.calls_made(connector)
 

@@ -48,8 +48,8 @@ class Scanning:
     def run(self, end: datetime) -> bool:
         """Read until the time is up; say whether all was read."""
         progress = self.one.progress
-        if self.one.since is not None and not progress.get("after"):
-            self._ask_for_deletions(self.one.since)
+        if "just_deleted" not in progress:
+            self._ask_for_deletions()
         scan = Scan(
             self.sync.stream.object_type,
             self.fields,
@@ -58,11 +58,12 @@ class Scanning:
             after_id=progress.get("after", ""),
         )
         for page in self.source.scan(scan):
-            if page.records:
-                last = page.records[-1][0]
-                self._compare(page.records)
-                self._suspect(progress.get("after", ""), last, {record[0] for record in page.records})
-                progress["after"] = last
+            if not page.records:
+                break
+            last = page.records[-1][0]
+            self._compare(page.records)
+            self._suspect(progress.get("after", ""), last, {record[0] for record in page.records})
+            progress["after"] = last
             if self.clock() >= end:
                 return False
         self._suspect(progress.get("after", ""), "", ())
@@ -91,10 +92,15 @@ class Scanning:
         is_followed = self.follows_contact and values.get(CONVERTED) is True
         return judge(modified_at, mapped, CONVERTED_FATE.reason if is_followed else mapped.problem, link)
 
-    def _ask_for_deletions(self, since: datetime) -> None:
-        """Suspect records that were deleted lately but last changed before: the scan goes by their changes."""
-        gone = self.source.deleted(self.sync.stream.object_type, since, self.one.until)
-        ids = [record_id for record_id, _ in gone]
+    def _ask_for_deletions(self) -> None:
+        """Suspect what was deleted lately but last changed before the days: the scan goes by changes.
+
+        What was deleted just now may be on its way, like any other change: that is left for the next time.
+        """
+        since, until = self.one.since, self.one.until
+        gone = self.source.deleted(self.sync.stream.object_type, since or until, self.clock())
+        self.one.progress["just_deleted"] = [record_id for record_id, at in gone if at >= until]
+        ids = [record_id for record_id, at in gone if at < until] if since else []
         for start in range(0, len(ids), CHUNK):
             rows = self._there().filter(record_id__in=ids[start : start + CHUNK], version_at__lt=since)
             self._add_suspects(rows.values_list("record_id", "version_at"))
@@ -127,6 +133,7 @@ class Scanning:
         if not ids:
             return
         found = {one.remote_id for one in self.source.fetch(self.sync.stream.object_type, ids, [])}
+        found.update(self.one.progress["just_deleted"])
         gone = [record_id for record_id in ids if record_id not in found]
         coming = on_their_way(self.sync, gone)
         for record_id in gone:

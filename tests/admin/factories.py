@@ -76,8 +76,9 @@ def everything(rows=1):
     hours = factories.make_working_hours(is_default=True)
     Holiday.objects.create(working_hours=hours, date=NOON.date(), name="Diwali")
     Group.objects.create(name="Marketing")
-    make_backfill(sync := factories.make_sync(stream=rule.stream))
-    make_reconciliation(sync)
+    sync = factories.make_sync(stream=rule.stream)
+    make_backfill(sync)
+    make_reconciliation(sync, days={"2026-11-20": {"missing": 1}}, counts={"missing": 1})
     factories.make_value_map(hot="1")
     Schedule.objects.create(name="pump", func="routing.tasks.pump")
     OrmQ.objects.create(key="sync", payload="", lock=NOON)
@@ -107,13 +108,10 @@ def make_backfill(sync, **values):
     return backfill
 
 
-def make_reconciliation(sync):
-    """A comparison that found one record missing at the destination."""
-    run = make_run(kind="reconcile", stream=sync.stream, read=1, delivered=1)
-    return Reconciliation.objects.create(
-        sync=sync, run=run, until=NOON, counts={"missing": 1}, days={"2026-11-20": {"missing": 1}},
-        examples={"missing": [{"record": "00Q000000000001AAA", "words": "Not written yet."}]},
-    )  # fmt: skip
+def make_reconciliation(sync, **values):
+    values.setdefault("since", NOON - timedelta(days=30))
+    run = make_run(kind="reconcile", state="ok", stream=sync.stream)
+    return Reconciliation.objects.create(**{"sync": sync, "run": run, "until": NOON, **values})
 
 
 def make_template(**values):

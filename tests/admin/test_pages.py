@@ -26,6 +26,7 @@ LOGS = [
     "syncs.syncrun",
     "syncs.calloutlog",
     "syncs.incident",
+    "syncs.reconciliation",
     "routing.decision",
     "routing.alert",
 ]
