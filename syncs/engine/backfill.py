@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from integration_hub.connectors.errors import BudgetError
+from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.records import ScanPage
 from syncs import limits, mapping_rows, writes
 from syncs.engine import backfill_plan
@@ -144,18 +144,25 @@ def _work(
     tell: Tell,
 ) -> Verdict | None:
     clock, desk = ledger.clock, Desk()
-    source = Side(backfill.sync.stream.connection, desk, clock)
-    destination = None if backfill.dry_run else Side(backfill.sync.destination, desk, clock)
-    sides = [side for side in (source, destination) if side]
-    ledger.calls = lambda: sum(side.calls for side in sides)
+    connections = [backfill.sync.stream.connection]
+    connections += [] if backfill.dry_run else [backfill.sync.destination]
+    sides: list[Side] = []
     try:
-        team = _team(backfill, source, destination, writers, clock())
+        for connection in connections:
+            try:
+                sides.append(Side(connection, desk, clock))
+            except ConnectorError as error:
+                return after_error(connection, error, clock())
+        source, destination = sides[0], sides[1] if len(sides) > 1 else None
+        ledger.calls = lambda: sum(side.calls for side in sides)
+        try:
+            team = _team(backfill, source, destination, writers, clock())
+        except ConnectorError as error:
+            return after_error(source.connection, error, clock())
         ranges = [_range(backfill, part, team, first) for part in parts]
         until = clock() + timedelta(seconds=seconds) if seconds is not None else None
         pipeline = Pipeline(team, ledger, ranges, until=until, tell=tell)
         pipeline.run()
-    except BudgetError as error:
-        return after_error(source.connection, error, clock())
     finally:
         desk.close()
         for side in sides:

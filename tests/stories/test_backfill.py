@@ -1,5 +1,9 @@
 """Backfills from one end to the other: a pretend Salesforce, a pretend Iterable, threads as in earnest."""
 
+import os
+import socket
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -12,7 +16,7 @@ from syncs import backfill_queue
 from syncs.engine import backfill, backfill_plan, retry
 from syncs.engine.backfill_ledger import Ledger
 from syncs.engine.backfill_plan import Wanted
-from syncs.models import Backfill, Connection, Incident, Partition, RecordLink, Sync
+from syncs.models import Backfill, Connection, Heartbeat, Incident, Partition, RecordLink, Sync
 from tests.factories import make_iterable, make_salesforce, make_stream, make_sync
 
 PAGE, BATCH = 20, 10
@@ -363,6 +367,34 @@ def test_one_left_alone_is_picked_up_by_the_schedule(simulator, sync, monkeypatc
     assert woken == [(started.pk,)]
 
 
+def test_partitions_of_a_process_that_died_on_this_machine_are_free_at_once(simulator, sync):
+    wanted = Wanted(sync)
+    now = timezone.now()
+    started = backfill.start(wanted, backfill_plan.quote(wanted, now), now)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    lease = {"lease_until": now + timedelta(seconds=60)}
+    host = socket.gethostname()[:20]
+
+    started.partitions.update(lease_owner=f"{host}:{os.getpid()}:x", **lease)
+    of_the_living = backfill.free_partitions(started, now)
+    started.partitions.update(lease_owner=f"{host}:{gone.pid}:x", **lease)
+    of_the_dead = backfill.free_partitions(started, now)
+
+    assert (of_the_living, of_the_dead) == (0, 1)
+
+
+def test_a_connection_that_lacks_its_secret_is_the_one_that_is_held(simulator, sync):
+    add_leads(simulator, 3)
+    Connection.objects.filter(pk=sync.destination_id).update(secrets={})
+    sync.destination.refresh_from_db()
+
+    paused = run(sync)
+
+    assert paused.state == "paused"
+    assert list(Connection.objects.exclude(held_at=None)) == [sync.destination]
+
+
 def test_there_is_only_one_at_a_time_of_a_sync(simulator, sync):
     wanted = Wanted(sync)
     quote = backfill_plan.quote(wanted, timezone.now())
@@ -391,6 +423,21 @@ def test_the_command_quotes_works_and_says_what_became_of_it(simulator, sync, ca
     assert "Expected time: about" in said
     assert "Done: 31 read, of these 30 delivered, 1 skipped." in said
     assert "no match value: 1" in said
+
+
+def test_the_command_leaves_the_work_to_the_queue_or_resumes_it_here(simulator, sync, capsys, monkeypatch):
+    add_leads(simulator, 30)
+    woken = []
+    monkeypatch.setattr("syncs.queues.wake", lambda function, *args, queue: woken.append(args))
+    Heartbeat.objects.create(queue="sync", beaten_at=timezone.now())
+
+    call_command("backfill", sync.key, "--yes", "--detach")
+    run_number = str(Backfill.objects.get().run_id)
+    detached = (list(woken), len(simulator.iterable.users))
+    call_command("backfill", sync.key, "--resume", run_number)
+
+    assert detached == ([(Backfill.objects.get().pk,)], 0)
+    assert "Done: 30 read, of these 30 delivered." in capsys.readouterr().out
 
 
 def test_the_command_asks_before_it_starts(simulator, sync):
