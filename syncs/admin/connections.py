@@ -47,7 +47,7 @@ class ConnectionAdmin(HubModelAdmin):
     def marked_state(self, obj: Connection) -> str:
         return pills.state(obj, timezone.now())
 
-    @admin.display(description="")
+    @admin.display(description="in words")
     def state_in_words(self, obj: Connection) -> str:
         return in_words(obj, timezone.now())
 

@@ -245,6 +245,17 @@ def test_a_connection_without_its_secret_says_which_one(page, db, said):
     assert "Bot token" in said(response)
 
 
+def test_a_secret_file_that_is_gone_is_a_sentence(page, db, said, monkeypatch, tmp_path):
+    monkeypatch.delenv("BOT_TOKEN_HERE", raising=False)
+    monkeypatch.setenv("BOT_TOKEN_HERE_FILE", str(tmp_path / "gone"))
+    slack = make_slack(secrets={"bot_token": "env:BOT_TOKEN_HERE"})
+
+    response = press(page, slack, "check_now")
+
+    assert "The file that BOT_TOKEN_HERE_FILE names cannot be read." in said(response)
+    assert "Correct BOT_TOKEN_HERE_FILE" in page.get(change_url(slack)).content.decode()
+
+
 def test_hold_and_release_say_what_happens(page, db, said):
     slack = make_slack()
 

@@ -171,6 +171,13 @@ def test_the_page_shows_the_numbers_and_a_chart(page, db):
     assert 'data-type="bar"' in content
 
 
+def test_a_page_without_alerts_says_where_they_come_from(page, db):
+    content = page.get(reverse("console:sla")).content.decode()
+
+    assert "No alert was due in this time" in content
+    assert reverse("admin:routing_rule_changelist") in content.split("No alert was due")[1]
+
+
 def test_nonsense_for_the_days_is_taken_as_a_week(page, db):
     assert page.get(reverse("console:sla"), {"days": "' OR 1=1"}).context["days"] == 7
 

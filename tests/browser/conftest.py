@@ -85,7 +85,7 @@ def operator(hub):
 
 @pytest.fixture
 def stranger(browser, live_server):
-    """A page of somebody who has not logged in. Whatever breaks in it, or on the server, breaks the test."""
+    """A page of somebody who has not logged in. What breaks or is missing, here or on the server, breaks the test."""
     context = browser.new_context(base_url=live_server.url, viewport={"width": 1400, "height": 900})
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
@@ -93,7 +93,11 @@ def stranger(browser, live_server):
     page.on("pageerror", lambda error: broken.append(f"{page.url}: {error}"))
     page.on(
         "response",
-        lambda answer: broken.append(f"{answer.url}: {answer.status}") if answer.status >= 500 else None,
+        lambda answer: (
+            broken.append(f"{answer.url}: {answer.status}")
+            if answer.status >= 500 or answer.status == 404
+            else None
+        ),
     )
     yield page
     context.close()
