@@ -14,7 +14,7 @@ from django.db.models import Case, Count, F, FloatField, Func, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Floor, Greatest, TruncDate
 from django.utils import timezone
 
-from routing.models import Alert
+from routing.models import Alert, Rule
 from routing.models.decisions import Role
 from syncs.models.deliveries import DeliveryState
 
@@ -91,16 +91,14 @@ class Summary:
 
 def summary(since: datetime, until: datetime) -> Summary:
     """Sum up what was settled in [since, until); days are of the settlement, in the hub's time zone."""
-    whole: dict[str, _Sum] = {}
-    days: dict[tuple[str, date], _Sum] = {}
+    whole: dict[int, _Sum] = {}
+    days: dict[tuple[int, date], _Sum] = {}
     for group in _groups(settled(since, until)):
-        key, day = group["rule"], group["day"]
-        for one in (
-            whole.setdefault(key, _Sum(key, group["name"], group["target"])),
-            days.setdefault((key, day), _Sum(key, group["name"], group["target"], day)),
-        ):
-            one.add(group)
-    return Summary(by_rule=_ordered(whole.values()), by_day=_ordered(days.values()))
+        rule, day = group["rule"], group["day"]
+        whole.setdefault(rule, _Sum(rule)).add(group)
+        days.setdefault((rule, day), _Sum(rule, day)).add(group)
+    rules = Rule.objects.only("key", "name", "max_age_seconds").in_bulk(list(whole)) if whole else {}
+    return Summary(by_rule=_ordered(whole.values(), rules), by_day=_ordered(days.values(), rules))
 
 
 def by_rule_and_day(since: datetime, until: datetime) -> list[Row]:
@@ -192,9 +190,7 @@ def _groups(alerts: QuerySet[Alert]) -> Iterable[Any]:
         .values(
             "day",
             "time",
-            rule=F("decision__rule__key"),
-            name=F("decision__rule__name"),
-            target=F("decision__rule__max_age_seconds"),
+            rule=F("decision__rule_id"),  # by numbers alone: to sort by names takes a quarter longer
             state=F("delivery__state"),
         )
         .annotate(
@@ -208,9 +204,7 @@ def _groups(alerts: QuerySet[Alert]) -> Iterable[Any]:
 class _Sum:
     """What becomes a row: its alerts counted by state, those that were sent also by their times."""
 
-    rule: str
-    name: str
-    target: float
+    rule: int
     day: date | None = None
     states: Counter[str] = field(default_factory=Counter)
     times: Counter[float] = field(default_factory=Counter)
@@ -222,10 +216,10 @@ class _Sum:
             self.times[group["time"]] += group["count"]
             self.in_time += group["in_time"]
 
-    def row(self) -> Row:
+    def row(self, rule: Rule) -> Row:
         return Row(
-            rule=self.rule,
-            name=self.name,
+            rule=rule.key,
+            name=rule.name,
             day=self.day,
             sent=self.states[DeliveryState.DELIVERED],
             expired=self.states[DeliveryState.EXPIRED],
@@ -234,11 +228,11 @@ class _Sum:
             p95=percentile(self.times, 0.95),
             p99=percentile(self.times, 0.99),
             within_target=self.in_time / self.states.total(),
-            target=self.target,
+            target=rule.max_age_seconds,
         )
 
 
-def _ordered(sums: Iterable[_Sum]) -> list[Row]:
-    """Return the rows, newest day first, then by name."""
-    rows = (one.row() for one in sums)
+def _ordered(sums: Iterable[_Sum], rules: Mapping[int, Rule]) -> list[Row]:
+    """Return the rows, newest day first, then by name; a rule deleted since it was counted has none."""
+    rows = (one.row(rules[one.rule]) for one in sums if one.rule in rules)
     return sorted(rows, key=lambda row: (-(row.day or date.min).toordinal(), row.name, row.rule))

@@ -257,5 +257,5 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(django_assert_max_num
         make_change(make_stream())
         make_alert(make_rule(), 10)
 
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         metrics.exposition(NOON)
