@@ -1,5 +1,6 @@
 """Backfills from one end to the other: a pretend Salesforce, a pretend Iterable, threads as in earnest."""
 
+import math
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from integration_hub.connectors import iterable_errors
+from integration_hub.connectors.errors import RejectedError
 from integration_hub.connectors.iterable import Iterable
 from syncs import backfill_queue
 from syncs.engine import backfill, backfill_plan, retry
@@ -101,7 +103,8 @@ def test_everything_arrives_and_every_fate_is_stored(simulator, sync, count):
     assert RecordLink.objects.filter(run=done.run, state="written").count() == count
 
 
-def test_many_are_read_by_several_readers_and_sent_in_full_batches(simulator, sync):
+def test_many_are_read_by_several_readers_and_sent_in_full_batches(simulator, sync, monkeypatch):
+    monkeypatch.setattr(Iterable, "batch_size", 15)
     add_leads(simulator, 200)
     simulator.salesforce.requests.clear()
 
@@ -110,7 +113,16 @@ def test_many_are_read_by_several_readers_and_sent_in_full_batches(simulator, sy
     reads = [one for one in simulator.salesforce.requests if "/query" in one.path]
     assert done.partitions.count() > 2
     assert len(reads) <= 200 / PAGE + 3
-    assert len(bulk_calls(simulator)) == 200 / BATCH
+    assert len(bulk_calls(simulator)) == math.ceil(200 / 15)
+
+
+def test_what_fits_into_the_page_of_the_quote_is_not_asked_for_again(simulator, sync):
+    add_leads(simulator, PAGE)
+    simulator.salesforce.requests.clear()
+
+    run(sync)
+
+    assert sum("/query" in one.path for one in simulator.salesforce.requests) == 2
 
 
 def test_what_stands_there_already_is_not_sent_again(simulator, sync):
@@ -179,6 +191,40 @@ def test_of_two_records_with_one_email_the_newest_wins(simulator, sync):
         f"{sync.name} {newer} has the same email and goes first."
     )
     assert (done.run.delivered, done.run.reasons) == (41, {"collapsed": 1})
+
+
+@pytest.mark.parametrize("order", [("Older", "Newer"), ("Newer", "Older")])
+def test_of_two_on_their_way_at_once_the_newest_wins_in_whatever_order_they_come(simulator, sync, order):
+    start = timezone.now() - timedelta(days=1)
+    for name in order:
+        simulator.set_clock(start + timedelta(minutes=5 if name == "Newer" else 0))
+        add_leads(simulator, 1, LastName=name, Email="twin@example.com")
+    simulator.set_clock(None)
+
+    done = run(sync)
+
+    assert names(simulator)["twin@example.com"] == "Newer"
+    assert done.run.read == 2
+    assert RecordLink.objects.get(state="written").match_value == "twin@example.com"
+
+
+def test_a_batch_that_is_refused_as_a_whole_is_split_until_the_bad_record_stands_alone(
+    simulator, sync, monkeypatch
+):
+    leads = add_leads(simulator, 20)
+    write = Iterable.write
+
+    def choosy(self, request):
+        if any(one.ref == leads[13] for one in request.writes):
+            raise RejectedError("Something in it is wrong.")
+        return write(self, request)
+
+    monkeypatch.setattr(Iterable, "write", choosy)
+
+    done = run(sync)
+
+    assert (done.run.delivered, done.run.dead) == (19, 1)
+    assert RecordLink.objects.get(record_id=leads[13]).reason == "Something in it is wrong."
 
 
 def test_a_dry_run_writes_nothing_and_says_what_it_would_do(simulator, sync):
@@ -306,6 +352,7 @@ def test_it_pauses_at_the_budget_line_and_goes_on_when_there_are_calls_again(sim
     assert "budget" in paused.reason
     assert paused.resume_at > timezone.now()
     assert paused.run.delivered == 5 * BATCH
+    assert not Connection.objects.exclude(paused_until=None).exists()
     Connection.objects.filter(pk=sync.destination_id).update(daily_budget=1000)
     sync.destination.refresh_from_db()
     done = again(paused)
