@@ -34,7 +34,7 @@ $(DEV): requirements-dev.lock
 		-e "s|^HUB_SECRET_KEYS=.*|HUB_SECRET_KEYS=$$($(BIN)/python manage.py make_key)|" .env.example > .env.new
 	mv .env.new .env
 
-demo: $(RUNTIME) ## leads, rules and messages on a simulated Salesforce and Slack
+demo: $(RUNTIME) ## leads, rules, messages and users on a simulated Salesforce, Slack and Iterable
 	DEBUG=true DATABASE_URL=sqlite:///$(CURDIR)/var/demo.sqlite3 $(BIN)/python manage.py demo
 
 run: $(RUNTIME) .env ## the hub itself: pages and both queues, with the settings in .env
