@@ -44,10 +44,10 @@ run: $(RUNTIME) .env ## the hub itself: pages and both queues, with the settings
 	deploy/run
 
 test: $(DEV) ## all tests but those in a browser, on SQLite
-	DATABASE_URL=sqlite://:memory: $(BIN)/pytest --ignore=tests/browser
+	DATABASE_URL=sqlite://:memory: $(BIN)/pytest -n auto --dist loadgroup --ignore=tests/browser
 
 test-postgres: $(DEV) ## the same on PostgreSQL; DATABASE_URL=postgres://… says which
-	DATABASE_URL=$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest --ignore=tests/browser
+	DATABASE_URL=$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -n auto --dist loadgroup --ignore=tests/browser
 
 test-browser: $(DEV) ## the pages in headless Chromium
 	$(BIN)/pytest tests/browser
@@ -66,8 +66,8 @@ format: $(DEV) ## bring the code into form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(DEV) ## measure, on the simulator
-	ENV_FILE=/dev/null $(BIN)/python bench/run.py
+bench: $(DEV) ## measure, on the simulator; PART=backfill one part, QUICK=1 with few records
+	ENV_FILE=/dev/null $(BIN)/python bench/run.py $(addprefix --only ,$(PART)) $(if $(QUICK),--quick)
 
 lock: ## renew both lock files; needs uv (https://docs.astral.sh/uv/)
 	@command -v uv >/dev/null || { echo "This needs uv: https://docs.astral.sh/uv/"; exit 1; }

@@ -6,27 +6,23 @@
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import random
 import resource
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench import backfill_script  # noqa: E402 - run as a script, it must first find the project
+from bench import backfill_script, staging  # noqa: E402 - run as a script, it must first find the project
 from bench.backfill_world import World  # noqa: E402
+from tests.stories import processes  # noqa: E402
 
-POSTGRES = os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")
-SCRATCH = "hub_bench_backfill"
 MAPPING = (
     ("Email", "email"),
     ("FirstName", "dataFields.Name.First"),
@@ -64,35 +60,6 @@ class Measured:
             f"{self.salesforce_calls:4d} + {self.iterable_calls:3d} calls {self.megabytes:5.0f} MB "
             f"{self.written:,} there, {self.stored:,} stored; vendors' CPU {self.their_cpu:.1f} s"
         )
-
-
-@contextmanager
-def scratch(kind: str) -> Iterator[None]:
-    """Set Django up on a database of our own, which is dropped at the end."""
-    import psycopg
-
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/hub.sqlite3"
-        if kind == "postgres":
-            url = POSTGRES.rpartition("/")[0] + f"/{SCRATCH}"
-            with psycopg.connect(POSTGRES, autocommit=True) as server:
-                server.execute(f"DROP DATABASE IF EXISTS {SCRATCH}")
-                server.execute(f"CREATE DATABASE {SCRATCH}")
-        os.environ["DATABASE_URL"] = url
-        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-        import django
-        from django.core.management import call_command
-        from django.db import connections
-
-        django.setup()
-        call_command("migrate", verbosity=0)
-        try:
-            yield
-        finally:
-            connections.close_all()
-            if kind == "postgres":
-                with psycopg.connect(POSTGRES, autocommit=True) as server:
-                    server.execute(f"DROP DATABASE {SCRATCH}")
 
 
 def make_sync(world: World) -> Any:
@@ -154,7 +121,7 @@ def peak_megabytes() -> float:
 def run(records: int, database: str, *, slow: bool, baseline: bool = True) -> dict[str, Measured]:
     """Measure the hub, then the script, each on a world of its own."""
     found = {}
-    with scratch(database):
+    with staging.scratch(database):
         if not slow:
             _lift_our_own_limit()
         world = World(records, slow=slow)
@@ -176,31 +143,45 @@ def run(records: int, database: str, *, slow: bool, baseline: bool = True) -> di
 
 def killed(records: int, database: str, kills: int) -> dict[str, int]:
     """Kill the command (-9) at random moments, resume it each time, and compare at the end."""
-    with scratch(database):
+    from syncs.models import Backfill
+
+    with staging.scratch(database) as scratch:
         world = World(records, slow=True)
         try:
             sync = make_sync(world)
             command = [sys.executable, "manage.py", "backfill", sync.key]
-            run: list[str] = ["--yes"]
-            for _ in range(kills):
-                process = subprocess.Popen(  # noqa: S603 - ourselves
-                    [*command, *run], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            environment = processes.environment(scratch.url, LOG_LEVEL="ERROR")
+            done = 0
+            while done < kills and _killed_once([*command, *_resuming(sync)], environment):
+                done += 1
+            if Backfill.objects.get(sync=sync).state != "done":
+                subprocess.run(  # noqa: S603 - ourselves
+                    [*command, *_resuming(sync)], cwd=ROOT, env=environment, stdout=sys.stderr, check=True
                 )
-                time.sleep(random.uniform(3.0, 6.0))
-                process.kill()
-                process.wait()
-                run = _resuming(sync) or run
-            subprocess.run([*command, *run], cwd=ROOT, check=True)  # noqa: S603 - ourselves
-            return {**world.ask("compare"), **_counted(sync)}
+            return {**world.ask("compare"), **_counted(sync), "kills": done}
         finally:
             world.close()
+
+
+def _killed_once(command: list[str], environment: dict[str, str]) -> bool:
+    """Kill the command at a random moment. False: it had ended by itself."""
+    process = subprocess.Popen(  # noqa: S603 - ourselves
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        process.wait(random.uniform(3.0, 6.0))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return True
+    return False
 
 
 def _resuming(sync: Any) -> list[str]:
     from syncs.models import Backfill
 
     found = Backfill.objects.filter(sync=sync).first()
-    return ["--resume", str(found.run_id)] if found else []
+    return ["--resume", str(found.run_id)] if found else ["--yes"]
 
 
 def _counted(sync: Any) -> dict[str, int]:
@@ -224,11 +205,15 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--no-baseline", action="store_true")
     parser.add_argument("--kills", type=int, help="kill it so often, and resume it")
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.kills:
-        print(killed(options.records, options.database, options.kills))
+        print(json.dumps(killed(options.records, options.database, options.kills)))
         return
     found = run(options.records, options.database, slow=not options.fast, baseline=not options.no_baseline)
+    if options.json:
+        print(json.dumps({who: asdict(measured) for who, measured in found.items()}))
+        return
     for who, measured in found.items():
         print(measured.line(who))
 

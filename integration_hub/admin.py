@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import available_timezones
 
@@ -20,12 +21,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold import widgets as widgets
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 
 from integration_hub.connectors.errors import ConnectorError
-from integration_hub.console import pills
+from integration_hub.console import pills, versioned
 from integration_hub.console.buttons import Button, Panel, sentence
 from integration_hub.console.deletion import blockers
 
@@ -42,6 +43,12 @@ STALE = (
     "Open it again in another tab, compare, and repeat your change there."
 )
 MOVED = "Nothing was saved: something this refers to was changed or deleted meanwhile. Look again and repeat."
+
+
+def _show_all_fields(adminform: Any) -> None:
+    """Show also the fields that depend on another's input: a page that only shows has no inputs to go by."""
+    adminform.model_admin = copy(adminform.model_admin)
+    adminform.model_admin.conditional_fields = {}
 
 
 class HubForm(ModelForm):
@@ -119,6 +126,10 @@ class HubModelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no types
         """Say whether this user may press the buttons that change something."""
         return bool(self.has_change_permission(request))
 
+    def may_see(self, request: HttpRequest, obj: Any, spec: Button) -> bool:
+        """Say whether this user gets the button on the page of `obj`."""
+        return (spec.page or self.may_act(request)) and (not spec.needs or request.user.has_perm(spec.needs))
+
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Let the actions of a list ask for the same right: `permissions=["act"]`."""
         return self.may_act(request)
@@ -135,11 +146,14 @@ class HubModelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no types
         if obj is not None and obj.pk:
             context["loaded"] = request.POST.get("_loaded") or fingerprint(obj)
             context["panel"] = self.get_panel(request, obj)
+            context["versions_url"] = versioned.link(request, obj)
             context["object_buttons"] = [
                 one
                 for one in (self._button(name, obj) for name in self.get_buttons(request, obj))
-                if one["spec"].page or self.may_act(request)
+                if self.may_see(request, obj, one["spec"])
             ]
+        if obj is not None and not self.has_change_permission(request, obj):
+            _show_all_fields(context["adminform"])
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 
@@ -159,6 +173,8 @@ class HubModelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no types
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         obj = self.get_object(request, unquote(object_id))
+        if not self.has_delete_permission(request, obj):
+            raise PermissionDenied
         in_the_way = blockers(obj) if obj is not None else []
         if not in_the_way:
             try:
@@ -209,6 +225,10 @@ class LogModelAdmin(HubModelAdmin):
 class HubInline(TabularInline):  # type: ignore[misc]  # the theme has no types
     extra = 0
     hide_title = True
+
+
+class HubStacked(StackedInline):  # type: ignore[misc]  # the theme has no types
+    extra = 0
 
 
 class ReadOnlyInline(HubInline):

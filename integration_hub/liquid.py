@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -44,6 +45,7 @@ class Sandbox(Environment):
             del self.filters[name]
         self.add_filter("date", _date)
         self.add_filter("money", _money)
+        self.add_filter("json", _json)
 
 
 class Liquid:
@@ -156,6 +158,13 @@ def _money(value: object, currency: object = "") -> object:
     shown = f"{amount:,.2f}".removesuffix(".00")
     unit = str(currency or "")
     return f"{unit}{' ' if unit[-1:].isalpha() else ''}{shown}"
+
+
+def _json(value: object) -> str:
+    """Write a value as JSON, quotes and all; nothing as null."""
+    if is_undefined(value):
+        return "null"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _explained(source: str, error: Exception) -> TemplateError:

@@ -15,27 +15,39 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from routing import sla
-from syncs import limits
+from routing.models import FlowRun
+from syncs import event_tallies, limits
 from syncs.models import (
     CalloutLog,
     Change,
+    Conflict,
     Connection,
     ConnectionUsage,
     Delivery,
+    EventSource,
     Heartbeat,
     HubSettings,
+    InboundEvent,
     Incident,
+    Notice,
+    NoticedRecord,
+    RecordPair,
+    Stream,
     SyncRun,
 )
 from syncs.models.changes import ChangeState
 from syncs.models.connections import ConnectionState
 from syncs.models.deliveries import DeliveryState
+from syncs.models.events import EventState
 from syncs.models.incidents import IncidentKind
+from syncs.models.notices import MentionState, NoticeState
+from syncs.models.pairs import ConflictState
 from syncs.schedules import QUEUES
 
 FRESH_SECONDS = 10.0
 """Asked more often than this, a process answers with what it found before."""
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 _lock = threading.Lock()
 _kept: tuple[float, bytes] | None = None
@@ -75,6 +87,10 @@ class HubCollector(Collector):
         yield from self.connections()
         yield self.heartbeats()
         yield from self.alerts()
+        yield from self.events()
+        yield from self.flows()
+        yield from self.two_way()
+        yield from self.notices()
 
     def deliveries(self) -> Iterator[GaugeMetricFamily]:
         open_now = list(
@@ -193,6 +209,111 @@ class HubCollector(Collector):
             [
                 ((queue,), (self.now - beaten[queue]).total_seconds() if queue in beaten else math.inf)
                 for queue in QUEUES
+            ],
+        )
+
+    def two_way(self) -> Iterator[GaugeMetricFamily]:
+        asked = Conflict.objects.filter(state=ConflictState.OPEN).values_list("sync__key")
+        parked = RecordPair.objects.filter(parked_at__isnull=False).values_list("sync__key")
+        yield _family(
+            "hub_conflicts_open",
+            "Questions of two-way syncs that wait for a person.",
+            ["sync"],
+            _by(asked.annotate(Count("pk"))),
+        )
+        yield _family(
+            "hub_pairs_parked",
+            "Records of two-way syncs that were written too often and stand still.",
+            ["sync"],
+            _by(parked.annotate(Count("pk"))),
+        )
+
+    def flows(self) -> Iterator[GaugeMetricFamily]:
+        open_now = FlowRun.objects.open().values_list("flow__key", "stage").annotate(Count("pk"))
+        yield _family(
+            "hub_flow_runs",
+            "Runs of flows that have not ended, by stage; parked ones wait for a person.",
+            ["flow", "stage"],
+            _by(open_now),
+        )
+        ended = FlowRun.objects.filter(started_at__gte=self.now - DAY, ended_at__isnull=False)
+        yield _family(
+            "hub_flow_runs_last_day",
+            "Runs of flows that began in the last 24 hours and have ended, by how.",
+            ["flow", "stage"],
+            _by(ended.values_list("flow__key", "stage").annotate(Count("pk"))),
+        )
+
+    def events(self) -> Iterator[GaugeMetricFamily]:
+        keys = dict(EventSource.objects.values_list("pk", "key"))
+        recent = InboundEvent.objects.filter(received_at__gte=self.now - HOUR)
+        came = dict(recent.values_list("source").annotate(Count("pk")))
+        kept = dict(recent.filter(state=EventState.REFUSED).values_list("source").annotate(Count("pk")))
+        yield _family(
+            "hub_events_accepted_last_hour",
+            "Events taken in within the last hour.",
+            ["source"],
+            [((key,), came.get(pk, 0) - kept.get(pk, 0)) for pk, key in keys.items()],
+        )
+        yield _family(
+            "hub_events_refused_last_hour",
+            "Posts refused within the last hour, by problem code.",
+            ["source", "code"],
+            [((keys[pk], code), n) for pk, code, n in event_tallies.refused(self.now - HOUR) if pk in keys],
+        )
+        waiting = InboundEvent.objects.filter(state=EventState.WAITING)
+        found = {
+            pk: (n, first)
+            for pk, n, first in waiting.values_list("source").annotate(Count("pk"), Min("received_at"))
+        }
+        yield _family(
+            "hub_events_waiting",
+            "Events that nobody has taken up yet.",
+            ["source"],
+            [((key,), found[pk][0] if pk in found else 0) for pk, key in keys.items()],
+        )
+        yield _family(
+            "hub_event_waiting_seconds",
+            "How long the oldest waiting event has waited.",
+            ["source"],
+            [
+                ((keys[pk],), (self.now - first).total_seconds())
+                for pk, (_n, first) in found.items()
+                if pk in keys
+            ],
+        )
+
+    def notices(self) -> Iterator[GaugeMetricFamily]:
+        recent = Notice.objects.filter(received_at__gte=self.now - HOUR)
+        yield _family(
+            "hub_notices_last_hour",
+            "Change notices that came in the last hour, by what became of them.",
+            ["connection", "state"],
+            _by(recent.values_list("connection__key", "state").annotate(Sum("count"))),
+        )
+        unsorted = Notice.objects.filter(state=NoticeState.WAITING)
+        unread = NoticedRecord.objects.filter(state=MentionState.WAITING)
+        waiting = Counter(
+            {(key,): n for key, n in unsorted.values_list("connection__key").annotate(Count("pk"))}
+        )
+        waiting.update(
+            {(key,): n for key, n in unread.values_list("stream__connection__key").annotate(Count("pk"))}
+        )
+        yield _family(
+            "hub_notices_waiting",
+            "Change notices to be sorted, and records to be read because of one.",
+            ["connection"],
+            waiting.items(),
+        )
+        yield _family(
+            "hub_notices_missed",
+            "Changes that polls found and no notice told of, since notices come at all.",
+            ["stream"],
+            [
+                ((key,), missed)
+                for key, missed in Stream.objects.exclude(noticed_at=None).values_list(
+                    "key", "missed_by_notices"
+                )
             ],
         )
 

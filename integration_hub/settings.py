@@ -57,6 +57,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "integration_hub.console.recording.Recording",
 ]
 ROOT_URLCONF = "integration_hub.urls"
 WSGI_APPLICATION = "integration_hub.wsgi.application"
@@ -127,8 +128,14 @@ Q_CLUSTER: dict[str, Any] = {
     **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
 }
 
-STREAM_LISTENERS = ["routing.listener.RuleListener", "syncs.sync_listener.SyncListener"]
+STREAM_LISTENERS = [
+    "routing.listener.RuleListener",
+    "syncs.sync_listener.SyncListener",
+    "routing.flow_listener.FlowListener",
+]
 """Who listens to streams: each says which fields it needs and what is switched off (syncs.listeners)."""
+EVENT_LISTENERS = ["routing.flow_listener.FlowListener"]
+"""Who takes events up: each tells what came of one (syncs.event_listeners)."""
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE: str = env.str("TIME_ZONE", default="UTC")

@@ -251,7 +251,7 @@ def _unknown_options(row: Criterion, condition: Condition, options: tuple[str, .
         Operator.EQUALS,
         Operator.NOT_EQUALS,
     }
-    if not options or not whole_values:
+    if not options or not whole_values or condition.type is FieldType.REFERENCE:
         return []
     known = {operands.folded(option): option for option in options}
     multiple = condition.type is FieldType.MULTIPICKLIST

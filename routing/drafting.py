@@ -121,5 +121,7 @@ def _sample(field: FieldSchema) -> object:
             return "2026-11-20"
         case FieldType.DATETIME:
             return "2026-11-20T09:00:00.000+0000"
+        case FieldType.REFERENCE:
+            return f"Sample {field.label}"
         case _:
             return field.options[0] if field.options else f"Sample {field.label}"

@@ -23,6 +23,7 @@ from routing.rulebook import BookedRule
 from routing.snapshot import Directory
 from syncs import changes, incidents, leases, outbox
 from syncs.engine import audience, parents, runs
+from syncs.engine.fates import Fate
 from syncs.models import Change, Connection, Delivery, Stream, SyncRun
 from syncs.models.changes import ChangeOrigin, ChangeState
 from syncs.models.incidents import IncidentKind
@@ -354,7 +355,7 @@ def _tally(
     batch: Sequence[Change],
     decisions: Sequence[Decision],
     to_do: AbstractSet[int | None],
-    fates: Mapping[int, Sequence[audience.Fate]],
+    fates: Mapping[int, Sequence[Fate]],
 ) -> Counter[str]:
     """Count each change once: as an error, else as what waits to be sent or read, else by the reason against it."""
     said: dict[int, list[Decision]] = {}

@@ -15,11 +15,16 @@ from syncs.models import Delivery
 
 def enable(rule: Rule, now: datetime) -> list[str]:
     """Switch the rule on for what happens from now; return what is in the way instead, in sentences."""
-    found = validation.problems(draft_of(rule, list(rule.criteria.all())), now)
-    in_the_way = [one.message for one in found if not one.warning]
+    in_the_way = in_the_way_of_enabling(rule, now)
     if not in_the_way:
         Rule.objects.filter(pk=rule.pk, enabled=False).update(enabled=True, active_from=now)
     return in_the_way
+
+
+def in_the_way_of_enabling(rule: Rule, now: datetime) -> list[str]:
+    """Return why it cannot be switched on, in sentences."""
+    found = validation.problems(draft_of(rule, list(rule.criteria.all())), now)
+    return [one.message for one in found if not one.warning]
 
 
 def disable(rule: Rule) -> None:

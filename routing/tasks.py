@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from routing import reroute, work
+from integration_hub.configuration import history
+from routing import reroute, schema_check, work
 from syncs import leases, queues
 from syncs.engine import push
 from syncs.isolation import isolated
+from syncs.models import HubSettings
 from syncs.schedules import ALERTS
 
 LOOK_AROUND = 1.0
@@ -44,6 +46,25 @@ def poll_and_route(stream_id: int) -> None:
 
 def route(stream_id: int) -> None:
     work.route(stream_id, timezone.now())
+
+
+def take_notices(connection_id: int) -> None:
+    work.take_notices(connection_id, timezone.now())
+
+
+def move_flows() -> None:
+    work.move_flows()
+
+
+def check_schemas() -> None:
+    """Ask whether the fields and values that are used are still there."""
+    if HubSettings.get().enabled:
+        schema_check.run(timezone.now())
+
+
+def keep_versions() -> None:
+    """Keep what was changed in the configuration by a way that tells nobody."""
+    history.record(history.SECTION_NAMES, timezone.now())
 
 
 def refresh_directory() -> None:

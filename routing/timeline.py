@@ -29,7 +29,12 @@ _TITLES = {
     ChangeOrigin.PARENT: "Read again: its account, its owner or another parent changed",
     ChangeOrigin.DELETED: "Deleted",
     ChangeOrigin.REPAIR: "Read again to repair what a reconciliation found",
+    ChangeOrigin.SUCCESSION: "Decided again: the record that went before it is out of its way",
+    ChangeOrigin.PAIR: "Decided again: the record it is paired with asks for it",
 }
+
+_TWO_WAY = {"echo": "gray", "conflict": "amber", "parked": "red"}
+"""What a two-way sync says of a change, and its tone."""
 
 Line = tuple[bool | None, str]
 
@@ -195,9 +200,11 @@ def _synced(shown: Sequence[Change]) -> Iterator[Event]:
     keys = {key for change in told for key in change.synced}
     names = dict(Sync.objects.filter(key__in=keys).values_list("key", "name")) if keys else {}
     for change in told:
-        for key, (outcome, _code, reason) in sorted(change.synced.items()):
-            title = f"{names.get(key, key)}: {outcome}"
-            yield Event(change.routed_at or change.captured_at, "decided", title, reason)
+        for key, (outcome, code, reason) in sorted(change.synced.items()):
+            title = f"{names.get(key, key)}: {code if code in _TWO_WAY else outcome}"
+            yield Event(
+                change.routed_at or change.captured_at, "decided", title, reason, _TWO_WAY.get(code, "gray")
+            )
 
 
 def _decided(decision: Decision) -> Event:

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from syncs import queues
 from syncs.engine import backfill
+from syncs.engine.backfill_switches import TRY_AGAIN
 from syncs.models import Backfill, Heartbeat
 from syncs.models.backfills import BackfillState
 from syncs.schedules import SYNC
@@ -37,6 +38,9 @@ def wake_due(now: datetime) -> int:
         if one.state == BackfillState.PAUSED:
             if not backfill.is_affordable(one, now):
                 Backfill.objects.filter(pk=one.pk).update(resume_at=now + timedelta(minutes=15))
+                continue
+            if backfill.is_blocked(one, now):
+                Backfill.objects.filter(pk=one.pk).update(resume_at=now + TRY_AGAIN)
                 continue
             backfill.resume(one, now)
         woken += bool(wake(one, now))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from syncs.engine.backfill_plan import Cost, Quote
+from syncs.engine.backfill_reading import DEAR, Because, Reading
 from syncs.models import Backfill, SyncRun
 from syncs.models.backfills import BackfillState
+from syncs.wording import counted
 
 REHEARSED = {
     "would_create": "would be created",
@@ -17,18 +19,58 @@ REHEARSED = {
 }
 
 
+_WHY = {
+    (Reading.REST, Because.TIME): "REST is quicker",
+    (Reading.BULK, Because.TIME): "the job is quicker",
+    (Reading.REST, Because.CALLS): "REST takes no more calls",
+    (
+        Reading.BULK,
+        Because.CALLS,
+    ): f"the job takes fewer calls, and REST more than {DEAR:.0f} % of the day's, or than are left",
+    (Reading.REST, Because.ASKED): "REST was asked for",
+    (Reading.BULK, Because.ASKED): "the job was asked for",
+}
+
+
+SHOWN_DAYS = 7
+
+
 def of_quote(quote: Quote) -> list[str]:
     """Say how much it is, what it costs on each side, and how long it takes."""
-    lines = [f"{quote.records:,} records. {quote.strategy}."]
+    lines = [f"{counted(quote.records, 'record')}. {quote.strategy}."]
     lines += [_cost(cost) for cost in (quote.source, quote.destination) if cost]
+    lines += filter(None, [of_choice(quote.choice.facts())])
     if quote.days > 1:
         lines.append(
             f"The budget does not suffice for today: with pauses it takes {quote.days} days. "
             "Raise the budget of the connection, or narrow the backfill."
         )
+        lines.append(f"The plan: {of_plan(quote.plan)}.")
     else:
         lines.append(f"Expected time: {duration(quote.seconds)}.")
     return lines
+
+
+def of_plan(plan: Sequence[int]) -> str:
+    """Say how many records are worked on each day; those after a week together."""
+    words = []
+    for number, records in enumerate(plan[:SHOWN_DAYS], start=1):
+        words.append(f"{'today' if number == 1 else f'day {number}'} {counted(records, 'record')}")
+    left = plan[SHOWN_DAYS:]
+    if left:
+        words.append(f"the last {sum(left):,} by day {len(plan)}")
+    return ", ".join(words)
+
+
+def of_choice(facts: Mapping[str, Any]) -> str:
+    """Say what the other way of reading would cost, and why it was not taken; "" if there is none."""
+    other = facts.get("other")
+    if not other:
+        return ""
+    reading, because = Reading(facts["reading"]), Because(facts["because"])
+    way = "By a bulk job" if reading == Reading.REST else "By REST, page by page,"
+    cost = f"{counted(other['calls'], 'call')} and {duration(other['seconds'])}"
+    return f"{way} it would be {cost}: {_WHY[reading, because]}."
 
 
 def of_backfill(backfill: Backfill) -> str:
@@ -37,7 +79,7 @@ def of_backfill(backfill: Backfill) -> str:
     if backfill.reason:
         said += f" {backfill.reason}"
     if backfill.state == BackfillState.PAUSED and backfill.resume_at:
-        said += f" It goes on by itself at {backfill.resume_at:%Y-%m-%d %H:%M} UTC."
+        said += f" It tries again by itself at {backfill.resume_at:%Y-%m-%d %H:%M} UTC."
     return said
 
 
@@ -72,7 +114,7 @@ def duration(seconds: float) -> str:
 
 
 def _cost(cost: Cost) -> str:
-    said = f"{cost.connection}: {cost.calls:,} calls"
+    said = f"{cost.connection}: {counted(cost.calls, 'call')}"
     if cost.share is not None:
         said += f", {cost.share:.1f} % of what backfills may spend a day"
     return f"{said} ({cost.left:,} left today)." if cost.left is not None else f"{said}."

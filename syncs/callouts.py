@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections import Counter
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import F
@@ -19,14 +20,18 @@ class CalloutBuffer:
     A process that is killed loses at most the last BUFFER log lines; no work depends on them.
     """
 
-    def __init__(self, connection: Connection, priority: Priority) -> None:
+    def __init__(self, connection: Connection, priority: Priority, user: str = "") -> None:
         self.connection = connection
         self.priority = priority
+        self.user = user
+        """Who the calls are for, such as `sync:leads`; whoever shares a connector changes it as it goes."""
         self.callouts: list[Callout] = []
+        self.counts: Counter[tuple[datetime, str]] = Counter()
         self.total = 0
 
     def __call__(self, callout: Callout) -> None:
         self.callouts.append(callout)
+        self.counts[callout.at.replace(minute=0, second=0, microsecond=0), self.user] += 1
         self.total += 1
         if len(self.callouts) >= BUFFER:
             self.flush()
@@ -35,12 +40,10 @@ class CalloutBuffer:
         if not self.callouts:
             return
         callouts, self.callouts = self.callouts, []
+        counts, self.counts = self.counts, Counter()
         CalloutLog.objects.bulk_create([self._row(callout) for callout in callouts])
-        by_day: dict[date, int] = {}
-        for callout in callouts:
-            by_day[callout.at.date()] = by_day.get(callout.at.date(), 0) + 1
-        for day, calls in by_day.items():
-            count_calls(self.connection, day, self.priority, calls)
+        for (hour, user), calls in counts.items():
+            count_calls(self.connection, hour.date(), self.priority, calls, hour=hour.hour, user=user)
 
     def _row(self, callout: Callout) -> CalloutLog:
         return CalloutLog(
@@ -57,7 +60,11 @@ class CalloutBuffer:
         )
 
 
-def count_calls(connection: Connection, day: date, priority: Priority, calls: int) -> None:
-    key: dict[str, Any] = {"connection": connection, "day": day, "priority": priority}
+def count_calls(
+    connection: Connection, day: date, priority: Priority, calls: int, *, hour: int = 0, user: str = ""
+) -> None:
+    key: dict[str, Any] = {
+        "connection": connection, "day": day, "hour": hour, "priority": priority, "user": user[:100]
+    }  # fmt: skip
     ConnectionUsage.objects.get_or_create(**key)
     ConnectionUsage.objects.filter(**key).update(calls=F("calls") + calls)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import DatabaseError, connection
 from django.db.models import OuterRef, Q, Subquery
+from django.db.models.base import ModelState
 
 from integration_hub.connectors.records import Record
 from syncs.models import Change, Stream
@@ -67,6 +69,32 @@ def previous(changes: Sequence[Change]) -> dict[int, Change | None]:
     for start in range(0, len(wanted), CHUNK):
         versions.update(Change.objects.in_bulk(wanted[start : start + CHUNK]))
     return {change.pk: versions.get(found.get(change.pk) or 0) for change in changes}
+
+
+def newest(stream_id: int, record_id: str) -> Change | None:
+    """Return the newest version of a record that was read."""
+    rows = Change.objects.filter(stream=stream_id, record_id=record_id)
+    return rows.order_by("-modified_at", "-pk").first()
+
+
+def repeat(change: Change, origin: ChangeOrigin, now: datetime) -> int:
+    """Let a known version be decided once more, as a version of its own; return how many that made.
+
+    A pair compares when a version was read with when something was written: there it keeps its time.
+    """
+    suffix = f"~{int(now.timestamp() * 1000):x}"
+    again = copy.copy(change)
+    again.pk, again._state = None, ModelState()
+    again.version = f"{change.version[: 80 - len(suffix)]}{suffix}"
+    again.origin, again.state = origin, ChangeState.WAITING
+    again.captured_at = change.captured_at if origin == ChangeOrigin.PAIR else now
+    again.routed_at, again.synced = None, {}
+    stored = Change.objects.filter(
+        stream=again.stream_id, record_id=again.record_id, version=again.version
+    ).exists()
+    if not stored:
+        again.save(force_insert=True)
+    return 0 if stored else 1
 
 
 def begins_with(field: str, text: str) -> Q:

@@ -29,30 +29,40 @@ def opened(
     priority: Priority = Priority.LIVE,
     patience: float = limits.SHORT_WAIT,
     clock: Callable[[], datetime] = timezone.now,
+    user: str = "",
 ) -> Iterator[Connector]:
     """Give the connector, ready to call the vendor. ConfigError: a setting or secret is missing.
 
-    `patience` is for how many seconds at most a call may wait for its turn within the rate limit.
+    `patience` is for how many seconds at most a call may wait for its turn within the rate limit. `user` is who the
+    calls are counted for, such as `stream:leads`.
 
     Whether the connection may be used now is the caller's question (`Connection.objects.usable`).
     """
     kind = connection.connector_class
     config = configuration(connection)
     limiter = limits.SharedLimiter(
-        connection, kind.rates, priority, patience=patience, clock=lambda: clock().timestamp()
+        connection, kind.rates_for(config), priority, patience=patience, clock=lambda: clock().timestamp()
     )
-    buffer = callouts.CalloutBuffer(connection, priority)
+    buffer = callouts.CalloutBuffer(connection, priority, user)
     transport = Transport(
         base_url(connection),
         observer=buffer,
         limiter=limiter,
         secrets=[config[s.name] for s in kind.settings if s.secret and config[s.name]],
         session=_session(connection),
+        clock=clock,
     )
     try:
         yield kind(config, transport, kept.ConnectionKeeper(connection))
     finally:
         buffer.flush()
+
+
+def used_by(connector: Connector, user: str) -> None:
+    """Count the connector's next calls for this user."""
+    observer = connector.transport.observer
+    if isinstance(observer, callouts.CalloutBuffer):
+        observer.user = user
 
 
 def calls_made(connector: Connector) -> int:

@@ -116,7 +116,10 @@ def _is_over(incident: Incident, now: datetime) -> bool:
         return not Delivery.objects.filter(origin=incident.origin, state=DeliveryState.DEAD).exists()
     if incident.kind == IncidentKind.ERRORS:
         return incident.origin in listeners.switched_off()
-    if incident.kind == IncidentKind.EXPIRED:
+    if incident.kind in (IncidentKind.DIFFERENCES, IncidentKind.SCHEMA):
+        return incident.origin in listeners.switched_off() or not listeners.name(incident.origin)
+    refusals = incident.kind == IncidentKind.NOTICES and not incident.origin
+    if refusals or incident.kind in (IncidentKind.EXPIRED, IncidentKind.EVENTS):
         return now - incident.last_seen_at >= QUIET
     return False
 

@@ -125,13 +125,18 @@ def calls_left(connection: Connection, priority: Priority, now: datetime) -> int
     return min(left, default=None)
 
 
-def _left(connection: Connection, day: Budget, priority: Priority) -> int:
+def line(connection: Connection, limit: int, priority: Priority) -> int:
+    """Return at how many calls of a day's limit work of this priority stops."""
     reserved = {
         Priority.LIVE: 0,
         Priority.FLOW: connection.reserve_live,
         Priority.BACKFILL: connection.reserve_live + connection.reserve_flows,
     }[priority]
-    return max(0, (day.limit or 0) * (100 - reserved) // 100 - day.used)
+    return limit * (100 - reserved) // 100
+
+
+def _left(connection: Connection, day: Budget, priority: Priority) -> int:
+    return max(0, line(connection, day.limit or 0, priority) - day.used)
 
 
 def _ours(connection: Connection, own: int) -> Budget | None:

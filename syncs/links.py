@@ -14,18 +14,22 @@ from syncs.models.links import LinkState
 CHUNK = 1_000
 _COLUMNS = (
     *("sync_id", "record_id", "match_value", "payload_hash", "version_at", "state", "reason"),
-    *("written_at", "run_id"),
+    *("written_at", "run_id", "remote_id", "problem"),
 )
 
 
 class Link(NamedTuple):
-    """What is known of one record. `written_at` None: it is not there, at least not as this record."""
+    """What is known of one record. `written_at` None: it is not there, at least not as this record.
+
+    `remote_id` is its id there, None where none is known or the destination gives none.
+    """
 
     match_value: str
     payload_hash: str
     version_at: datetime
     state: str
     written_at: datetime | None
+    remote_id: str | None = None
 
     def is_same(self, match_value: str, payload_hash: str) -> bool:
         """Say whether this payload stands there already."""
@@ -47,7 +51,10 @@ class Holder(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A link as it is to be. `run_id` None leaves the backfill that is named there."""
+    """A link as it is to be. `run_id` None leaves the backfill that is named there, `remote_id` None the id.
+
+    `problem` is the code, where the record's data is why it was not written.
+    """
 
     sync_id: int
     record_id: str
@@ -58,6 +65,8 @@ class Entry(NamedTuple):
     reason: str = ""
     written_at: datetime | None = None
     run_id: int | None = None
+    remote_id: str | None = None
+    problem: str | None = None
 
 
 def read(sync_id: int, record_ids: Collection[str]) -> dict[str, Link]:
@@ -90,6 +99,25 @@ def note(entries: Iterable[Entry]) -> None:
     _upsert(entries, _KEEPING)
 
 
+def forget_ids(deliveries: Iterable[Delivery]) -> int:
+    """Forget which records there these are, for the destination does not have them any more; return how many were.
+
+    They are looked for by their match value again, and made anew if they are not found.
+    """
+    forgotten = 0
+    by_sync: dict[int, list[str]] = {}
+    for delivery in deliveries:
+        if delivery.sync_id is not None:
+            by_sync.setdefault(delivery.sync_id, []).append(delivery.record_id)
+    for sync_id, record_ids in by_sync.items():
+        known = RecordLink.objects.filter(sync=sync_id, remote_id__isnull=False)
+        for ids in _chunks(record_ids):
+            forgotten += known.filter(record_id__in=ids).update(
+                remote_id=None, payload_hash="", written_at=None
+            )
+    return forgotten
+
+
 def doubt(deliveries: Iterable[Delivery]) -> None:
     """Forget what stands there of the records that a try, whose outcome is unknown, may have written or overwritten.
 
@@ -110,10 +138,15 @@ def doubt(deliveries: Iterable[Delivery]) -> None:
 
 _TABLE = f'"{RecordLink._meta.db_table}"'
 _RUN = f"run_id = COALESCE(excluded.run_id, {_TABLE}.run_id)"
-_VERDICT = f"version_at = excluded.version_at, state = excluded.state, reason = excluded.reason, {_RUN}"
+_VERDICT = (
+    "version_at = excluded.version_at, state = excluded.state, reason = excluded.reason, "
+    f"problem = excluded.problem, {_RUN}"
+)
 _REPLACING = (
     f"{_VERDICT}, match_value = excluded.match_value, payload_hash = excluded.payload_hash, "
-    "written_at = excluded.written_at"
+    "written_at = excluded.written_at, "
+    f"remote_id = CASE WHEN excluded.written_at IS NULL THEN NULL "
+    f"ELSE COALESCE(excluded.remote_id, {_TABLE}.remote_id) END"
 )
 _KEEPING = (
     f"{_VERDICT}, match_value = CASE WHEN {_TABLE}.written_at IS NULL "
@@ -144,7 +177,8 @@ def _upsert(entries: Iterable[Entry], update: str) -> None:
                     adapted[moment] = adapt(moment)
             values += (
                 row.sync_id, row.record_id, row.match_value[:254], row.payload_hash, adapted[row.version_at],
-                row.state, row.reason[:300], adapted[row.written_at], row.run_id,
+                row.state, row.reason[:300], adapted[row.written_at], row.run_id, row.remote_id,
+                row.problem,
             )  # fmt: skip
         with database.cursor() as cursor:
             cursor.execute(_statement(len(part), update), values)

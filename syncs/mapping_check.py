@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.schema import FieldSchema, FieldType
-from syncs import destinations, streams
+from syncs import destination_check, destinations, pairing_check, streams
 from syncs.engine import mapping, transforms
 from syncs.engine.transforms import UnfitError
 from syncs.mapping_rows import line_of
 from syncs.models import FieldMapping, Stream, Sync
-from syncs.models.mappings import Transform, WriteMode
+from syncs.models.mappings import Transform, WhenEmpty, WriteMode
 from syncs.models.syncs import WhenDeleted
 
 Fields = Mapping[str, FieldSchema]
@@ -32,6 +32,9 @@ GIVES = {
     Transform.LOWER: TEXT,
     Transform.TITLE: TEXT,
     Transform.PHONE: TEXT,
+    Transform.COUNTRY: TEXT,
+    Transform.EMAIL: TEXT,
+    Transform.DOMAIN: TEXT,
     Transform.LIST: TEXT,
     Transform.DATE: "a date",
     Transform.DATETIME: "a date",
@@ -76,10 +79,14 @@ def judged(
 ) -> Iterator[Finding]:
     """Yield the findings. None for the fields of a side: it could not be asked, and is not judged."""
     yield from _sync(sync, rows)
+    yield from _objections(sync, rows)
+    yield from pairing_check.findings(sync, rows)
     yield from _clashes(rows)
+    yield from (Finding(*said) for said in destination_check.problems(sync, rows, here, there))
     for index, row in enumerate(rows):
         for field, message, warning in _row(row, here, there):
             yield Finding(("mappings", index, field), message, warning)
+    yield from _unknown(rows, there or {})
 
 
 def _source_fields(stream: Stream, now: datetime) -> tuple[Fields | None, list[Finding]]:
@@ -117,6 +124,21 @@ def _sync(sync: Sync, rows: Sequence[FieldMapping]) -> Iterator[Finding]:
         yield from _deleted_path(sync.deleted_path, [row.destination for row in rows])
 
 
+def _objections(sync: Sync, rows: Sequence[FieldMapping]) -> Iterator[Finding]:
+    """Yield what this kind of project or object cannot take, and what its events cannot mean."""
+    said = destinations.objections(sync, {row.destination for row in rows})
+    for path, message in said.items():
+        index = next((at for at, row in enumerate(rows) if path and row.destination == path), None)
+        yield Finding("match_path" if index is None else ("mappings", index, "destination"), message)
+    if not destinations.tells_events(sync):
+        return
+    if sync.when_deleted != WhenDeleted.IGNORE:
+        yield Finding("when_deleted", "Events that were told stay told. Choose to leave them as they are.")
+    for index, row in enumerate(rows):
+        if row.write_mode != WriteMode.ALWAYS:
+            yield Finding(("mappings", index, "write_mode"), "An event is written once. Choose “Always”.")
+
+
 def _deleted_path(path: str, destinations_: Iterable[str]) -> Iterator[Finding]:
     if not path:
         yield Finding(
@@ -151,6 +173,7 @@ def _within(inner: str, outer: str) -> bool:
 
 def _row(row: FieldMapping, here: Fields | None, there: Fields | None) -> Iterator[tuple[str, str, bool]]:
     faults = [*_source(row, here), *_path(row, there), *_expression(row, here), *_default(row)]
+    faults += _clearing(row)
     yield from ((field, message, False) for field, message in faults)
     if not faults:
         yield from _types(row, here, there)
@@ -170,9 +193,24 @@ def _path(row: FieldMapping, there: Fields | None) -> Iterator[tuple[str, str]]:
         return
     roots = {name.partition(".")[0] for name in there or () if "." in name}
     root = row.destination.partition(".")[0]
-    if roots and root not in roots | ROOTS:
+    if roots and not _has_plain_names(there) and root not in roots | ROOTS:
         better = f"{min(roots)}.{row.destination}"
         yield "destination", f"“{root}” is no part of a record there. Did you mean “{better}”?"
+
+
+def _has_plain_names(there: Fields | None) -> bool:
+    """Say whether fields stand side by side there, and not below a part of the record such as dataFields."""
+    return any("." not in name and name not in ROOTS for name in there or ())
+
+
+def _unknown(rows: Sequence[FieldMapping], there: Fields) -> Iterator[Finding]:
+    """Yield lines to fields of which the destination knows nothing; a project takes new ones, most others do not."""
+    for index, row in enumerate(rows):
+        if row.destination not in there and _has_plain_names(there) and not _path_fault(row.destination):
+            message = (
+                f"The destination tells of no field “{row.destination}”.{nearest(row.destination, there)}"
+            )
+            yield Finding(("mappings", index, "destination"), message, warning=True)
 
 
 def _path_fault(path: str) -> str:
@@ -194,8 +232,11 @@ def _expression(row: FieldMapping, here: Fields | None) -> Iterator[tuple[str, s
     elif row.transform == Transform.PHONE:
         if row.expression and not transforms.is_country(row.expression):
             yield "expression", f"For a phone this is a country of two letters, such as {transforms.HOME}."
+    elif row.transform == Transform.COUNTRY:
+        if row.expression and not transforms.is_country_form(row.expression):
+            yield "expression", "For a country this is alpha-2 (DE), alpha-3 (DEU) or name (Germany)."
     elif row.expression:
-        yield "expression", "Only the transforms Liquid and Phone read it. Choose one of them, or empty this."
+        yield "expression", "Only Liquid, Phone and Country read it. Choose one of them, or empty this."
 
 
 def _default(row: FieldMapping) -> Iterator[tuple[str, str]]:
@@ -206,8 +247,19 @@ def _default(row: FieldMapping) -> Iterator[tuple[str, str]]:
         yield "default", f"This is not {error.wanted}, which the line must give."
 
 
+def _clearing(row: FieldMapping) -> Iterator[tuple[str, str]]:
+    if row.when_empty != WhenEmpty.CLEAR:
+        return
+    if row.destination in ROOTS:
+        yield "when_empty", f"“{row.destination}” says who it is and cannot be cleared. Leave it as it is."
+    elif row.write_mode != WriteMode.ALWAYS:
+        yield "when_empty", "Only a line that always writes can clear. Choose “Always”, or leave it as it is."
+    elif row.required:
+        yield "when_empty", "A required line is never empty. Leave it as it is, or do not require it."
+
+
 def _types(row: FieldMapping, here: Fields | None, there: Fields | None) -> Iterator[tuple[str, str, bool]]:
-    given = _gives(row, here)
+    given = gives(row, here)
     fixed = (there or {}).get(row.destination)
     if not given:
         return
@@ -233,7 +285,7 @@ def _other_case(path: str, there: Fields) -> Iterator[tuple[str, str, bool]]:
             yield "destination", f"There is “{name}” already; upper and lower case make two fields.", True
 
 
-def _gives(row: FieldMapping, here: Fields | None) -> str:
+def gives(row: FieldMapping, here: Fields | None) -> str:
     """Return what kind of value the line gives, "" if that cannot be told."""
     if row.transform == Transform.LIQUID:
         return ""

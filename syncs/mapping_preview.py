@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.records import Record
 from syncs import connect, destinations, mapping_rows, streams
-from syncs.engine.mapping import Mapped, Mapper, at
+from syncs.engine.mapping import Mapped, at
 from syncs.models import Change, Sync
 
 
@@ -48,20 +48,26 @@ class MappingPreview:
 def preview(sync: Sync, record_id: str, now: datetime) -> MappingPreview:
     """Read the record (without an id: the stream's newest change) and map it. PreviewError, ConnectorError."""
     record = _record(sync, record_id or _newest(sync), now)
-    lines = mapping_rows.lines_of(sync)
-    mapper = Mapper(lines, sync.match_path)
-    mapped = mapper(record.values)
-    problems = [sentence for _, sentence, _ in mapper.problems(record.values)]
+    mapper = mapping_rows.mapper_of(sync)
+    mapped = mapper(record.values, record.remote_id)
+    values = mapper.corrected(record.values, record.remote_id)
+    problems = [sentence for _, sentence, _ in mapper.problems(values)]
     if mapped.problem and not problems:
         problems = [mapped.problem]
     names = sorted(mapping_rows.source_fields(sync))
-    sources = tuple((name, at(dict(record.values), name.split("."))) for name in names)
+    sources = tuple((_named(name, values, record), at(dict(values), name.split("."))) for name in names)
     if mapped.problem:
         return MappingPreview(record, sources, mapped, tuple(problems), (), None)
     there, warning = _there(sync, mapped)
     exists = None if warning else there is not None
     steps = tuple(_steps(mapped, there.values if there else {}, exists=bool(exists)))
     return MappingPreview(record, sources, mapped, (), steps, exists, warning)
+
+
+def _named(name: str, values: Mapping[str, Any], record: Record) -> str:
+    """Return the name of a source, marked where what somebody put in its place is mapped."""
+    path = name.split(".")
+    return name if at(dict(values), path) == at(dict(record.values), path) else f"{name} (corrected)"
 
 
 def facts(found: MappingPreview) -> dict[str, Any]:
@@ -134,6 +140,8 @@ def _steps(mapped: Mapped, there: Mapping[str, Any], *, exists: bool) -> Iterato
 def _step(path: str, before: Any, after: Any) -> Step:
     if before == after and isinstance(before, bool) is isinstance(after, bool):
         return Step(path, before, after, "the same", False)
+    if after is None:
+        return Step(path, before, after, "cleared", True)
     return Step(path, before, after, "new" if before is None else "changed", True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from integration_hub.liquid import TemplateError
+from syncs import corrections, descriptions
 from syncs.engine.mapping import LIQUID, Line, Mapper
 from syncs.models import FieldMapping, Sync
 from syncs.models.mappings import Transform
@@ -36,6 +37,7 @@ def line_of(row: FieldMapping, entries: Mapping[str, str] | None = None) -> Line
         transform=row.transform,
         expression=row.expression,
         default=row.default,
+        when_empty=row.when_empty,
         write_mode=row.write_mode,
         value_map=entries,
         unknown_value=row.unknown_value,
@@ -44,12 +46,15 @@ def line_of(row: FieldMapping, entries: Mapping[str, str] | None = None) -> Line
 
 
 def mapper_of(sync: Sync) -> Mapper:
-    return Mapper(lines_of(sync), sync.match_path)
+    """Return what maps a record as the sync is stored: by its lines, what the destination takes, and corrections."""
+    ties = dict(sync.ties.values_list("pk", "source_path"))
+    lines = descriptions.checked(sync, lines_of(sync))
+    return Mapper(lines, sync.match_path, ties, corrections.of(sync))
 
 
 def source_fields(sync: Sync) -> set[str]:
-    """Return the fields that one read must carry for this sync, those that its Liquid uses among them."""
-    return fields_of(sync.mappings.all())
+    """Return the fields that one read must carry for this sync, those of its Liquid and its ties among them."""
+    return fields_of(sync.mappings.all()) | set(sync.ties.values_list("source_path", flat=True))
 
 
 def fields_of(rows: Iterable[FieldMapping]) -> set[str]:

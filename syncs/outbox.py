@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Max, QuerySet, TextField, Value, When
+from django.db.models import Case, Exists, F, Max, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Coalesce, Concat
 
 from integration_hub.connectors.errors import (
@@ -28,6 +28,10 @@ CANDIDATES = 4
 """Rows looked at for each row to claim: of one lane only the first may go."""
 MATCHED_AT_ONCE = 500
 SUPERSEDED = "superseded"
+TIES = "tie:"
+"""What the lanes of ties between records begin with."""
+_PLAIN = Q(sync__isnull=False) | Q(operation=Operation.SEND)
+"""What no flow waits for: messages are looked for by their own id, and a sync replaces what is older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,15 @@ def claim(
 ) -> list[Delivery]:
     """Take up to `limit` due deliveries, most urgent first, each of another lane; count the attempt.
 
-    `without` are origins that are switched off. A lane that had a delivery within `lane_interval` seconds waits.
+    `without` are origins that are switched off. A lane that had a delivery within `lane_interval` seconds waits, and
+    so does a write behind one of a flow that went unanswered: its record may be there and not yet be found. A tie is
+    made or taken apart only after what its lane was to do before, or a late try would bring an old one back.
     """
     owner = uuid.uuid4().hex
     _recover(connection, now)
     candidates = Delivery.objects.due(now).filter(connection=connection).exclude(origin__in=without)
+    candidates = candidates.filter(_PLAIN | Q(unanswered_at__isnull=False) | ~Exists(_unanswered()))
+    candidates = candidates.filter(~Q(lane__startswith=TIES) | ~Exists(_earlier()))
     busy = Delivery.objects.filter(connection=connection, state=DeliveryState.SENDING, lease_until__gte=now)
     taken: set[str] = set(busy.values_list("lane", flat=True))
     if lane_interval:
@@ -123,7 +131,7 @@ def postpone(
     """Put claimed ones back. `counts` False: it was not their fault, the attempt is not counted."""
     return _settle(
         deliveries, state=DeliveryState.WAITING, due_at=until, unanswered_at=unanswered_at,
-        attempts=F("attempts") if counts else F("attempts") - 1,
+        attempts=F("attempts") if counts else F("attempts") - 1, status=error.status,
         error=error.message, error_code=error.code, remedy=error.remedy,
     )  # fmt: skip
 
@@ -152,14 +160,14 @@ def bury(deliveries: Sequence[Delivery], error: ConnectorError, *, now: datetime
 
     One that may have arrived is looked for before it is sent again. If that look is refused, the person decides.
     """
-    unanswered: dict[str, Any] = {}
+    known: dict[str, Any] = {"status": error.status}
     if isinstance(error, UnknownOutcomeError):
-        unanswered["unanswered_at"] = Coalesce(F("unanswered_at"), F("attempted_at"))
+        known["unanswered_at"] = Coalesce(F("unanswered_at"), F("attempted_at"))
     elif isinstance(error, RejectedError):
-        unanswered["unanswered_at"] = None
+        known |= {"unanswered_at": None, "outcome": "rejected"}
     return _settle(
         deliveries, state=DeliveryState.DEAD, settled_at=now, unreachable=isinstance(error, RecipientError),
-        error=error.message, error_code=error.code, remedy=error.remedy, **unanswered,
+        error=error.message, error_code=error.code, remedy=error.remedy, **known,
     )  # fmt: skip
 
 
@@ -227,7 +235,7 @@ def requeue(deliveries: QuerySet[Delivery], now: datetime) -> int:
         expires_at = None if delivery.fresh_for is None else now + delivery.fresh_for
         revived += Delivery.objects.filter(pk=delivery.pk, state=delivery.state).update(
             state=DeliveryState.WAITING, due_at=now, expires_at=expires_at, settled_at=None, attempts=0,
-            error="", error_code="", remedy="",
+            error="", error_code="", remedy="", outcome="", status=None, answer=None,
         )  # fmt: skip
     return revived
 
@@ -283,6 +291,18 @@ def _take(pks: Sequence[int], owner: str, now: datetime) -> None:
                     _mark(due.filter(pk=pk), owner, now)
             except IntegrityError:
                 continue  # its lane is in flight elsewhere
+
+
+def _earlier() -> QuerySet[Delivery]:
+    """What the lane of the row that asks was to do before it, and has not."""
+    same = Delivery.objects.filter(connection=OuterRef("connection"), lane=OuterRef("lane"), settled_at=None)
+    return same.filter(pk__lt=OuterRef("pk"))
+
+
+def _unanswered() -> QuerySet[Delivery]:
+    """Writes of flows in the lane of the row that asks, of which it is unknown whether they arrived."""
+    same = Delivery.objects.filter(connection=OuterRef("connection"), lane=OuterRef("lane"), settled_at=None)
+    return same.filter(unanswered_at__isnull=False, state=DeliveryState.WAITING).exclude(_PLAIN)
 
 
 def _recover(connection: Connection, now: datetime) -> None:

@@ -12,9 +12,25 @@ from django.contrib.sessions.models import Session
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django_q.models import Failure
 
-from syncs.models import CalloutLog, Change, ConnectionUsage, Delivery, HubSettings, Incident, SyncRun
+from syncs import event_listeners
+from syncs.models import (
+    CalloutLog,
+    Change,
+    Conflict,
+    ConnectionUsage,
+    Delivery,
+    EventTally,
+    HubSettings,
+    InboundEvent,
+    Incident,
+    Notice,
+    NoticedRecord,
+    SyncRun,
+)
 from syncs.models.changes import ChangeState
 from syncs.models.deliveries import DeliveryState
+from syncs.models.events import EventState
+from syncs.models.notices import MentionState, NoticeState
 
 BATCH = 1_000
 REPEATS_AFTER = timedelta(days=31)
@@ -62,7 +78,20 @@ def _all(hub: HubSettings, now: datetime) -> Iterator[tuple[str, Iterator[int]]]
         _batches(settled.filter(settled_at__lt=min(history, now - REPEATS_AFTER)), "settled_at"),
     )
     yield "changes", _superseded_changes(history)
+    # The runs of flows that came of an event keep it; they go first.
+    yield "flow runs", event_listeners.prune(history)
+    routed = InboundEvent.objects.filter(state=EventState.ROUTED, received_at__lt=history, runs=None)
+    refused = InboundEvent.objects.filter(state=EventState.REFUSED, received_at__lt=runs)
+    yield "events", _batches(routed, "received_at")
+    yield "refused events", _batches(refused, "received_at")
+    yield "event tallies", _batches(EventTally.objects.filter(minute__lt=callouts), "minute")
+    known = NoticedRecord.objects.exclude(state=MentionState.WAITING).filter(received_at__lt=runs)
+    yield "noticed records", _batches(known, "received_at")
+    notices = Notice.objects.exclude(state=NoticeState.WAITING).filter(received_at__lt=runs)
+    yield "change notices", _batches(notices, "received_at")
     yield "incidents", _batches(Incident.objects.filter(closed_at__lt=history), "closed_at")
+    settled_conflicts = Conflict.objects.filter(resolved_at__lt=history)
+    yield "conflicts", _batches(settled_conflicts, "resolved_at")
     yield "failed tasks", _batches(Failure.objects.filter(stopped__lt=runs), "stopped")
     yield "sessions", _batches(Session.objects.filter(expire_date__lt=now), "expire_date")
 

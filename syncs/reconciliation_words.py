@@ -10,6 +10,7 @@ from syncs.engine.repair import Repaired
 from syncs.models import Reconciliation
 from syncs.models.reconciliations import AT_SOURCE, DIFFERENCES, SAMPLED, Kind
 from syncs.models.runs import RunState
+from syncs.wording import counted
 
 MANY = 100
 """From so many missing or stale records on, a backfill is the quicker way."""
@@ -66,7 +67,7 @@ def _sentences(one: Reconciliation) -> Iterator[str]:
         found = (
             "No difference was found" if one.run.state == RunState.OK else "No difference was found so far"
         )
-        yield f"{found}: {one.at_source:,} records compared, {sampled:,} of them with the destination."
+        yield f"{found}: {counted(one.at_source, 'record')} compared, {sampled:,} of them with the destination."
         return
     for kind in DIFFERENCES:
         count = one.count(kind)

@@ -31,6 +31,8 @@ PLANS = (
     Plan("hub: backfills", "syncs.tasks.wake_backfills", SYNC, 1),
     Plan("hub: directory", "routing.tasks.refresh_directory", SYNC, 5),
     Plan("hub: reconciliations", "syncs.tasks.reconcile_due", SYNC, 60),
+    Plan("hub: versions", "routing.tasks.keep_versions", SYNC, 60),
+    Plan("hub: schemas", "routing.tasks.check_schemas", SYNC, 24 * 60),
     Plan("hub: prune history", "syncs.tasks.prune", SYNC, 24 * 60),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncs import mapping_rows
+from syncs import mapping_rows, pairing
 from syncs.engine import parents
 from syncs.engine.audience import CONVERTED
 from syncs.models import Stream, Sync
@@ -15,7 +15,7 @@ class SyncListener:
         """Name what the enabled syncs map, and what syncs of children map of these records as parents."""
         found: set[str] = set()
         for sync in stream.syncs.filter(enabled=True):
-            found |= mapping_rows.source_fields(sync) | {CONVERTED}
+            found |= mapping_rows.source_fields(sync) | {CONVERTED} | pairing.asked_for(sync)
         for interest in parents.interests(stream):
             found |= interest.parent_fields
         return found

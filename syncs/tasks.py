@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 
 from django.conf import settings
 from django.utils import timezone
 
-from syncs import backfill_queue, heartbeats, incidents, leases, pruning, queues
+from syncs import (
+    backfill_queue,
+    event_watch,
+    heartbeats,
+    incidents,
+    leases,
+    notice_watch,
+    pruning,
+    queues,
+    ties,
+)
 from syncs.engine import parents, push, reconcile, runs
 from syncs.engine.reconcile import ReconcileError
 from syncs.isolation import isolated
-from syncs.models import Connection, HubSettings, Stream, Sync
+from syncs.models import Connection, Delivery, HubSettings, Priority, Stream, Sync
+from syncs.models.deliveries import DeliveryState
+from syncs.quality import Group, QualityError, replay
 from syncs.schedules import SYNC
 
 SENDERS = 2
@@ -27,6 +40,16 @@ def push_connection(connection_id: int) -> None:
         with leases.first_free(names, settings.LEASE_SECONDS, now) as lease:
             if lease:
                 isolated(f"push {connection.key}", partial(push.run, connection, now), [], now)
+                if _answered(connection, now):
+                    queues.wake("routing.tasks.move_flows", queue=SYNC)
+
+
+def _answered(connection: Connection, since: datetime) -> bool:
+    """Say whether something was answered since then that a flow waits for."""
+    settled = Delivery.objects.filter(
+        state__in=(DeliveryState.DELIVERED, DeliveryState.DEAD), settled_at__gte=since
+    )
+    return settled.filter(connection=connection, priority=Priority.FLOW).exists()
 
 
 def read_children(stream_id: int) -> None:
@@ -39,13 +62,19 @@ def beat(queue: str) -> None:
 
 
 def settle_incidents() -> None:
+    event_watch.look(timezone.now())
+    notice_watch.look(timezone.now())
     incidents.settle(timezone.now())
     runs.close_lost(timezone.now())
 
 
 def reconcile_due() -> None:
-    """Wake a worker for each sync whose weekly reconciliation is due, or was left in the middle."""
+    """Wake a worker for each sync whose weekly reconciliation is due, or was left in the middle.
+
+    Ties that wait although both records are there are looked for as well: it is seldom, and then they go on.
+    """
     if HubSettings.get().enabled:
+        ties.catch_up(timezone.now())
         for sync in reconcile.due(timezone.now()):
             queues.wake("syncs.tasks.reconcile_sync", sync.pk, queue=SYNC)
 
@@ -64,6 +93,16 @@ def prune() -> None:
     """Delete what is past its retention for as long as a task may, and have the rest done by the next one."""
     if not pruning.prune(timezone.now(), seconds=settings.TASK_SECONDS).finished:
         queues.wake("syncs.tasks.prune", queue=SYNC)
+
+
+def replay_group(sync_id: int, problem: str, reason: str, after: int, up_to: int) -> None:
+    """Queue the next records of a group of data quality, and have the rest queued by the next task."""
+    sync = Sync.objects.select_related("stream__connection", "destination").get(pk=sync_id)
+    group = Group(sync, problem, reason)
+    with suppress(QualityError):  # switched off meanwhile: what is left stays in the list
+        _queued, after = replay(group, timezone.now(), after=after, up_to=up_to)
+        if after:
+            queues.wake("syncs.tasks.replay_group", sync_id, problem, reason, after, up_to, queue=SYNC)
 
 
 def work_on_backfill(backfill_id: int) -> None:

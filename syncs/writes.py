@@ -1,27 +1,32 @@
 """A sync's deliveries: their payload, the writes that come of it when they are sent, and what their links say then.
 
 A payload is `{"match", "digest", "values"}`, and where there is something `on_create`, `if_empty` (fields of these
-write modes), `former` (the match value of an earlier try that may have landed) and `deleted`.
+write modes), `former` (a list: match values of earlier tries that may have landed) and `deleted`.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
 from integration_hub.connectors.contract import Destination
-from integration_hub.connectors.errors import ConnectorError
-from integration_hub.connectors.records import MatchKey, Operation, RecordWrite, WriteRequest
-from syncs import links, outbox
+from integration_hub.connectors.errors import ConnectorError, RejectedError
+from integration_hub.connectors.records import MatchKey, Operation, RecordResult, RecordWrite, WriteRequest
+from syncs import answers, filling, links, outbox
+from syncs.asked import Asked, write_of
 from syncs.links import Entry, Holder, Link
 from syncs.models import Delivery, Sync
 from syncs.models.links import LinkState
+from syncs.moves import Mover, Way, circles
+from syncs.nesting import merge, nested
 
 LANE_LENGTH = 200
+GONE = (404, 410)
 Rank = tuple[int, datetime, str]
 
 
@@ -32,6 +37,8 @@ class Forgone(NamedTuple):
     reason: str
 
 
+ONLY_CREATES = Forgone("only_creates", "It is there, and the sync only creates.")
+NOT_THERE = Forgone("not_there", "It is not there, and the sync only updates.")
 OLDER = Forgone("older", "A newer version of the record is there already.")
 UNCHANGED = Forgone("unchanged", "It stands there just so.")
 COLLAPSED = "collapsed"
@@ -39,20 +46,50 @@ COLLAPSED = "collapsed"
 
 @dataclass(slots=True)
 class Prepared:
-    """One batch, ready to be written. `outdone` are links of records that the written ones take the place of."""
+    """One batch, ready to be written. `outdone` are links of records that the written ones take the place of.
+
+    `released` are the match values that are free when these are carried out, by delivery. `answered` need no call:
+    what would be answered is known.
+    """
 
     deliveries: list[Delivery] = field(default_factory=list)
     writes: list[RecordWrite] = field(default_factory=list)
     forgone: dict[Forgone, list[Delivery]] = field(default_factory=dict)
     outdone: dict[int, list[Entry]] = field(default_factory=dict)
+    released: dict[int, str] = field(default_factory=dict)
+    answered: list[answers.Answer] = field(default_factory=list)
 
-    def entries(self, deliveries: Sequence[Delivery], now: datetime) -> list[Entry]:
-        """Return the links that follow from these of its deliveries being carried out."""
+    def entries(
+        self, deliveries: Sequence[Delivery], now: datetime, ids: Mapping[int, str] = MappingProxyType({})
+    ) -> list[Entry]:
+        """Return the links that follow from these of its deliveries being carried out; `ids`: as what, by delivery."""
         found: list[Entry] = []
         for delivery in deliveries:
             if delivery.sync_id is not None:
-                found.append(entry_of(delivery, now))
+                found.append(entry_of(delivery, now, ids.get(delivery.pk)))
                 found += self.outdone.get(delivery.pk, ())
+        return found
+
+    def freed(self, deliveries: Sequence[Delivery]) -> dict[int, set[str]]:
+        """Return by sync the match values that nobody has once these are carried out."""
+        found: dict[int, set[str]] = {}
+        for delivery in deliveries:
+            if delivery.sync_id is not None and delivery.pk in self.released:
+                found.setdefault(delivery.sync_id, set()).add(self.released[delivery.pk])
+        return found
+
+    def gone(self, results: Sequence[RecordResult]) -> dict[int, tuple[Delivery, ConnectorError]]:
+        """Return by id those of syncs whose record the destination does not have any more under the id we know."""
+        found: dict[int, tuple[Delivery, ConnectorError]] = {}
+        for delivery, write, result in zip(self.deliveries, self.writes, results, strict=True):
+            error = result.error
+            if (
+                delivery.sync_id is not None
+                and write.remote_id
+                and error is not None
+                and error.status in GONE
+            ):
+                found[delivery.pk] = delivery, error
         return found
 
     @property
@@ -61,41 +98,73 @@ class Prepared:
         return WriteRequest(first.object_type, Operation(first.operation), self.writes)
 
 
+def is_absent(operation: str, error: ConnectorError | None) -> bool:
+    """Say whether an update failed because the record is not there."""
+    if operation != Operation.UPDATE or not isinstance(error, RejectedError):
+        return False
+    return error.status in GONE or error.code == "not_found"
+
+
 def prepare(batch: Sequence[Delivery], destination: Destination) -> Prepared:
     """Return what is to be written of a batch of one object and operation, by what is known at this moment.
 
-    Only fields that are written if they are empty cost calls here: ConnectorError.
+    Only fields that are not always written may cost calls here: ConnectorError.
     """
     prepared = Prepared()
-    known = _Known([delivery for delivery in batch if delivery.sync_id is not None])
+    is_event = batch[0].object_type in destination.event_types
+    synced = {one.pk for one in batch if one.sync_id is not None and not is_event}
+    own = [delivery for delivery in batch if delivery.pk in synced]
+    known = _Known(own, looks_first=destination.gives_ids)
+    needless = known.sorted_out()
+    asked = Asked(batch)
     for delivery in batch:
-        forgone = known.forgone(delivery) if delivery.sync_id is not None else None
+        answer = asked.answer(delivery)
+        if answer:
+            prepared.answered.append((delivery, answer))
+            continue
+        forgone = needless.get(delivery.pk)
         if forgone:
             prepared.forgone.setdefault(forgone, []).append(delivery)
             continue
         prepared.deliveries.append(delivery)
-        prepared.writes.append(
-            known.write(delivery) if delivery.sync_id is not None else plain_write(delivery)
-        )
-        outdone = known.outdone(delivery) if delivery.sync_id is not None else []
-        if outdone:
+        if delivery.pk not in synced:
+            write = event_write(delivery) if delivery.sync_id is not None else _unsynced(delivery, asked)
+            happened_at = delivery.version_at or delivery.created_at
+            prepared.writes.append(replace(write, happened_at=happened_at, dedup_key=delivery.dedup_key))
+            continue
+        prepared.writes.append(known.write(delivery))
+        if outdone := known.outdone(delivery):
             prepared.outdone[delivery.pk] = outdone
-    if any(
-        delivery.sync_id is not None and delivery.payload.get("if_empty") for delivery in prepared.deliveries
-    ):
-        _fill_what_is_empty(prepared, destination)
+        if released := known.released(delivery):
+            prepared.released[delivery.pk] = released
+    if prepared.deliveries:
+        prepared.writes = filling.filled(prepared.deliveries, prepared.request, destination)
     return prepared
 
 
+def _unsynced(delivery: Delivery, asked: Asked) -> RecordWrite:
+    return asked.write(delivery) if answers.are_kept(delivery) else plain_write(delivery)
+
+
 def plain_write(delivery: Delivery) -> RecordWrite:
-    return RecordWrite(
-        ref=str(delivery.pk),
-        values=delivery.payload,
-        attempted_at=delivery.unanswered_at or delivery.attempted_at,
-    )
+    """Return the write of a delivery as it stands, whatever is known of its record."""
+    if delivery.sync is not None:
+        match = MatchKey(delivery.sync.match_path, delivery.payload["match"])
+        at = delivery.unanswered_at or delivery.attempted_at
+        return RecordWrite(str(delivery.pk), delivery.payload["values"], match, attempted_at=at)
+    if answers.are_kept(delivery):
+        return write_of(delivery)
+    attempted_at = delivery.unanswered_at or delivery.attempted_at
+    return RecordWrite(ref=str(delivery.pk), values=delivery.payload, attempted_at=attempted_at)
 
 
-def entry_of(delivery: Delivery, now: datetime) -> Entry:
+def event_write(delivery: Delivery) -> RecordWrite:
+    """Return the write of a sync's event: whatever else is known or waits, it happened."""
+    at = delivery.unanswered_at or delivery.attempted_at
+    return RecordWrite(str(delivery.pk), delivery.payload["values"], attempted_at=at)
+
+
+def entry_of(delivery: Delivery, now: datetime, remote_id: str | None = None) -> Entry:
     """Return the link of a sync's delivery that has been carried out."""
     payload = delivery.payload
     state, reason, written_at = LinkState.WRITTEN, "", now
@@ -106,13 +175,14 @@ def entry_of(delivery: Delivery, now: datetime) -> Entry:
         written_at = None if is_gone else now  # type: ignore[assignment]  # None: it is not there any more
     return Entry(
         delivery.sync_id or 0, delivery.record_id, payload["match"], payload["digest"],
-        delivery.version_at or now, state, reason, written_at,
+        delivery.version_at or now, state, reason, written_at, None, remote_id,
     )  # fmt: skip
 
 
 def refused(delivery: Delivery, error: ConnectorError, now: datetime) -> Entry:
     """Return the note for a record that the destination refused."""
-    return _note(delivery, LinkState.REFUSED, error.message, now)
+    note = _note(delivery, LinkState.REFUSED, error.message, now)
+    return note._replace(problem=error.code or "rejected") if isinstance(error, RejectedError) else note
 
 
 def passed_over(delivery: Delivery, reason: str, now: datetime) -> Entry:
@@ -166,36 +236,22 @@ def siblings(sync: Sync) -> dict[int, Sync]:
     return {one.pk: one for one in [*same, sync]}
 
 
-def nested(path: str, value: Any) -> dict[str, Any]:
-    """Return the value at a dotted path, as nested objects."""
-    for name in reversed(path.split(".")):
-        value = {name: value}
-    found: dict[str, Any] = value
-    return found
-
-
-def merge(into: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Add nested values to others, in place; where both have one, the added one stays."""
-    for name, value in more.items():
-        present = into.get(name)
-        if isinstance(present, dict) and isinstance(value, Mapping):
-            merge(present, value)
-        else:
-            into[name] = copy.deepcopy(value) if isinstance(value, dict) else value
-    return into
-
-
 class _Known:
     """What a batch must know when it is sent: its syncs, the links of its records, and who else has their keys."""
 
-    def __init__(self, deliveries: Sequence[Delivery]) -> None:
+    def __init__(self, deliveries: Sequence[Delivery], *, looks_first: bool) -> None:
+        self.looks_first = looks_first
+        """Whether a record is new there is looked up: it may have been there before the hub."""
         by_sync: dict[int, list[Delivery]] = {}
         for delivery in deliveries:
             by_sync.setdefault(delivery.sync_id or 0, []).append(delivery)
+        self.deliveries = deliveries
         self.syncs: dict[int, Sync] = {}
         self.links: dict[tuple[int, str], Link] = {}
         self.holders: dict[tuple[str, str], list[Holder]] = {}
         self.latest: dict[tuple[int, str, datetime | None], int] = {}
+        self.ways: dict[Mover, Way] = {}
+        self.circling: set[Mover] = set()
         for sync in Sync.objects.filter(pk__in=by_sync):
             self._read(sync, by_sync[sync.pk])
 
@@ -213,6 +269,27 @@ class _Known:
             if holder not in found:
                 found.append(holder)
 
+    def sorted_out(self) -> dict[int, Forgone]:
+        """Return by id what need not be sent. What leaves its match value in this very batch is in nobody's way."""
+        own = self.deliveries
+        self.ways = {self._mover(delivery): way for delivery in own if (way := self._way(delivery))}
+        while True:
+            found = {one.pk: forgone for one in own if (forgone := self.forgone(one))}
+            staying = self.ways.keys() & {self._mover(one) for one in own if one.pk in found}
+            if not staying:
+                self.circling = circles(self.ways)
+                return found
+            for mover in staying:
+                del self.ways[mover]
+
+    def released(self, delivery: Delivery) -> str:
+        """Return the match value that another may have once this is carried out, "" if none."""
+        if delivery.payload.get("deleted"):
+            return str(delivery.payload["match"])
+        link = self._link(delivery)
+        is_left = link and link.written_at and link.match_value != delivery.payload["match"]
+        return link.match_value if link and is_left else ""
+
     def forgone(self, delivery: Delivery) -> Forgone | None:
         link, payload = self._link(delivery), delivery.payload
         version_at = delivery.version_at
@@ -221,7 +298,7 @@ class _Known:
         # A parent's change leaves its children the version they had: of equal ones the one decided last is right.
         if self.latest.get((delivery.sync_id or 0, delivery.record_id, version_at), 0) > delivery.pk:
             return OLDER
-        others = self._writers(delivery, payload["match"])
+        others = self._in_the_way(delivery, payload["match"])
         if payload.get("deleted"):
             return self._collapsed(delivery, others[0]) if others else None
         mine = self._rank_of(delivery)
@@ -230,6 +307,8 @@ class _Known:
             return self._collapsed(delivery, winner)
         if link and link.is_same(payload["match"], payload["digest"]):
             return UNCHANGED
+        if delivery.operation == Operation.CREATE and link and link.written_at:
+            return ONLY_CREATES
         return None
 
     def write(self, delivery: Delivery) -> RecordWrite:
@@ -237,37 +316,68 @@ class _Known:
         match = payload["match"]
         values = payload["values"]
         is_new = link is None or link.written_at is None
-        is_taken = bool(self._writers(delivery, match))
-        if is_new and payload.get("on_create") and not is_taken:
+        is_circling = self._mover(delivery) in self.circling
+        is_taken = is_circling or bool(self._in_the_way(delivery, match))
+        if is_new and payload.get("on_create") and not is_taken and not self.looks_first:
             values = merge(copy.deepcopy(values), payload["on_create"])
-        former = payload.get("former", "") if link is None or is_new else link.match_value
-        if former == match or is_taken or (former and self._writers(delivery, former)):
-            former = ""  # nothing can move to where another record is, nor away from what is another's by now
+        if sync.external_id_path and not payload.get("deleted"):
+            values = merge(copy.deepcopy(values), nested(sync.external_id_path, delivery.record_id))
+        tried = payload.get("former") or []
+        tried = [tried] if isinstance(tried, str) else tried
+        known = [link.match_value] if link is not None and not is_new else []
+        # Nothing can move to where another record is, nor away from what is another's by now.
+        formers = [
+            one
+            for one in dict.fromkeys([*known, *tried])
+            if one != match and not is_taken and not self._in_the_way(delivery, one)
+        ]
         return RecordWrite(
             ref=str(delivery.pk),
             values=values,
             match=MatchKey(sync.match_path, match),
             attempted_at=delivery.unanswered_at or delivery.attempted_at,
-            former=former,
+            former=formers[0] if formers else "",
+            remote_id="" if is_taken else self._remote_id(delivery, link),
+            formers=tuple(formers[1:]),
         )
+
+    def _remote_id(self, delivery: Delivery, link: Link | None) -> str:
+        """Return its id there, "" if none is known or what has it is another record's by now."""
+        if link is None or not link.remote_id or self._in_the_way(delivery, link.match_value):
+            return ""
+        return link.remote_id
 
     def outdone(self, delivery: Delivery) -> list[Entry]:
         """Return the links of the records that wrote here before; what outranks this one has been sorted out."""
         sync, match = self.syncs[delivery.sync_id or 0], delivery.payload["match"]
         winner = f"{sync.name} {delivery.record_id}"
-        return [outdone_entry(holder, winner, sync.match_path) for holder in self._writers(delivery, match)]
+        others = self._in_the_way(delivery, match)
+        return [outdone_entry(holder, winner, sync.match_path) for holder in others]
 
     def _link(self, delivery: Delivery) -> Link | None:
         return self.links.get((delivery.sync_id or 0, delivery.record_id))
 
-    def _writers(self, delivery: Delivery, match_value: str) -> list[Holder]:
-        """Return the other records that write under this match value."""
+    @staticmethod
+    def _mover(delivery: Delivery) -> Mover:
+        return delivery.sync_id or 0, delivery.record_id
+
+    def _way(self, delivery: Delivery) -> Way | None:
+        """Return from where to where the record moves, None if it stays or was never there."""
+        link, payload = self._link(delivery), delivery.payload
+        if not link or link.state != LinkState.WRITTEN or payload.get("deleted"):
+            return None
+        return (link.match_value, payload["match"]) if link.match_value != payload["match"] else None
+
+    def _in_the_way(self, delivery: Delivery, match_value: str) -> list[Holder]:
+        """Return the other records that write under this match value and stay there."""
         path = self.syncs[delivery.sync_id or 0].match_path
         own = (delivery.sync_id, delivery.record_id)
         return [
             holder
             for holder in self.holders.get((path, match_value), ())
-            if holder.state == LinkState.WRITTEN and (holder.sync_id, holder.record_id) != own
+            if holder.state == LinkState.WRITTEN
+            and (holder.sync_id, holder.record_id) != own
+            and (holder.sync_id, holder.record_id) not in self.ways
         ]
 
     def _rank(self, holder: Holder) -> Rank:
@@ -280,35 +390,3 @@ class _Known:
     def _collapsed(self, delivery: Delivery, winner: Holder) -> Forgone:
         name = f"{self.syncs[winner.sync_id].name} {winner.record_id}"
         return Forgone(COLLAPSED, collapsed(name, self.syncs[delivery.sync_id or 0].match_path))
-
-
-def _fill_what_is_empty(prepared: Prepared, destination: Destination) -> None:
-    """Add the fields that are only written if they are empty there, after a look at what is there."""
-    keys = {
-        write.ref: write.former or (write.match.value if write.match else "")
-        for write, delivery in zip(prepared.writes, prepared.deliveries, strict=True)
-        if delivery.sync_id is not None and delivery.payload.get("if_empty")
-    }
-    there = destination.look_up(prepared.request.object_type, sorted(set(keys.values())))
-    for number, (write, delivery) in enumerate(zip(prepared.writes, prepared.deliveries, strict=True)):
-        if write.ref in keys:
-            record = there.get(keys[write.ref])
-            absent = missing(delivery.payload["if_empty"], record.values if record else {})
-            prepared.writes[number] = RecordWrite(
-                write.ref, merge(copy.deepcopy(dict(write.values)), absent), write.match, write.attempted_at,
-                write.former,
-            )  # fmt: skip
-
-
-def missing(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of `wanted` that is empty there."""
-    found: dict[str, Any] = {}
-    for name, value in wanted.items():
-        present = there.get(name)
-        if isinstance(value, Mapping) and isinstance(present, Mapping):
-            inner = missing(value, present)
-            if inner:
-                found[name] = inner
-        elif present in (None, "", [], {}):
-            found[name] = value
-    return found

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from integration_hub.simulator.server import Simulator
+from syncs import event_sources, event_tallies
 
 LOOPBACK = ("127.", "::1", "localhost")
 
@@ -23,6 +24,13 @@ def simulator(_simulators):
     _simulators.reset()
     yield _simulators
     _simulators.reset()
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_sources():
+    """Let no test go by the event sources and counts that another one left in this process."""
+    event_sources.forget()
+    event_tallies.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,19 @@ from integration_hub.connectors.records import MatchKey, Operation, RecordWrite,
 from integration_hub.connectors.schema import FieldSchema, FieldType, ObjectSchema
 from integration_hub.simulator import iterable, salesforce, slack
 from routing.models import MessageTemplate, Person, Rule, RuleCriterion, WorkingHours, WorkingSpan
-from syncs import connect, outbox
-from syncs.models import Change, Connection, Delivery, FieldMapping, Stream, Sync, ValueMap, ValueMapEntry
+from syncs import connect, event_sources, outbox
+from syncs.models import (
+    Change,
+    Connection,
+    Delivery,
+    EventSource,
+    EventType,
+    FieldMapping,
+    Stream,
+    Sync,
+    ValueMap,
+    ValueMapEntry,
+)
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 """A Friday."""
@@ -221,3 +232,17 @@ def make_working_hours(
     for day in days:
         WorkingSpan.objects.create(working_hours=hours, weekday=day, start=start, end=end)
     return hours
+
+
+def make_event_source(*types: Any, secret: str = "s3cret", **values: Any) -> EventSource:
+    """`types` are names, or dicts of an event type; without any, `register`."""
+    number = next(_number)
+    values.setdefault("key", f"source-{number}")
+    values.setdefault("name", f"Source {number}")
+    values.setdefault("per_minute", None)
+    source = EventSource.objects.create(**values)
+    for one in types or ("register",):
+        EventType.objects.create(source=source, **(one if isinstance(one, dict) else {"name": one}))
+    if secret:
+        event_sources.add_secret(source, "first", secret, NOON)
+    return source

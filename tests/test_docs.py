@@ -141,7 +141,7 @@ def test_the_slack_manifest_has_the_scopes_that_are_needed():
 
 
 def test_the_table_of_connectors_names_each():
-    assert first_column(section("README.md", "Connectors"), "([a-z]+)") == set(registry.CONNECTORS)
+    assert first_column(section("README.md", "Connectors"), "([a-z_]+)") == set(registry.CONNECTORS)
 
 
 @pytest.mark.parametrize("page", ["docs/architecture.md", "docs/connectors.md"])

@@ -9,13 +9,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from integration_hub import metrics
-from syncs import holds
+from routing.models import FlowRun
+from syncs import event_tallies, holds, inbox
 from syncs.models import (
     CalloutLog,
     Connection,
     ConnectionUsage,
     Heartbeat,
     HubSettings,
+    InboundEvent,
     Incident,
     Priority,
     SyncRun,
@@ -28,11 +30,13 @@ from tests.factories import (
     NOON,
     make_change,
     make_delivery,
+    make_event_source,
     make_rule,
     make_salesforce,
     make_slack,
     make_stream,
 )
+from tests.routing.crm import make_flow
 
 pytestmark = pytest.mark.django_db
 
@@ -231,6 +235,18 @@ def test_how_fast_alerts_were():
     assert found["hub_alerts_within_target_ratio"] == {("hot",): 0.75}
 
 
+def test_flow_runs_by_stage():
+    flow = make_flow()
+    for number, (stage, ended_at) in enumerate([("parked", None), ("ready", None), ("done", NOON)]):
+        event = inbox.emit(flow.source, "register", {"n": number}, None, None, NOON)
+        FlowRun.objects.create(flow=flow, event=event, stage=stage, started_at=NOON, ended_at=ended_at)
+
+    found = scrape()
+
+    assert found["hub_flow_runs"] == {("register", "parked"): 1, ("register", "ready"): 1}
+    assert found["hub_flow_runs_last_day"] == {("register", "done"): 1}
+
+
 def test_no_label_says_anything_about_a_person():
     make_alert(make_rule(), 10)
 
@@ -250,6 +266,24 @@ def test_a_process_asks_the_database_once_in_ten_seconds(django_assert_num_queri
     assert first == second != third
 
 
+def test_events_are_counted_by_source_and_what_is_refused_by_code():
+    shop, quiet = make_event_source(key="shop"), make_event_source(key="quiet")
+    for minutes, state in ((70, "routed"), (50, "routed"), (20, "waiting"), (10, "waiting"), (5, "refused")):
+        InboundEvent.objects.create(
+            source=shop, state=state, received_at=NOON - timedelta(minutes=minutes), body=b"{}"
+        )
+    event_tallies.count(shop.pk, "schema", NOON)
+    event_tallies.count(quiet.pk, "taken", NOON)
+    event_tallies.write()
+
+    found = scrape()
+
+    assert found["hub_events_accepted_last_hour"] == {("shop",): 3, ("quiet",): 0}
+    assert found["hub_events_refused_last_hour"] == {("schema", "shop"): 1}
+    assert found["hub_events_waiting"] == {("shop",): 2, ("quiet",): 0}
+    assert found["hub_event_waiting_seconds"] == {("shop",): 1200}
+
+
 def test_the_number_of_queries_does_not_grow_with_the_rows(django_assert_max_num_queries):
     HubSettings.get()
     for _ in range(5):
@@ -257,5 +291,5 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(django_assert_max_num
         make_change(make_stream())
         make_alert(make_rule(), 10)
 
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(26):
         metrics.exposition(NOON)

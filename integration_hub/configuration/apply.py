@@ -10,20 +10,33 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 
-from integration_hub.configuration import plan, removal, rulecheck
+from integration_hub.configuration import history, plan, removal, rulecheck
 from integration_hub.configuration.errors import ConfigurationError, path
+from integration_hub.configuration.history import Author
 from integration_hub.configuration.plan import Action, Difference, Plan
 from integration_hub.configuration.sections import BY_NAME, Section, row_of
 from routing.models import Rule
 from syncs.models import Connection
+from syncs.models.versions import Cause
+
+IMPORTED = Author(Cause.IMPORT, note="manage.py config import")
 
 
-def run(given: Mapping[str, Any], *, now: datetime, prune: bool = False, dry_run: bool = False) -> Plan:
+def run(
+    given: Mapping[str, Any],
+    *,
+    now: datetime,
+    prune: bool = False,
+    dry_run: bool = False,
+    author: Author = IMPORTED,
+) -> Plan:
     """Bring the hub to what the file says and return what that was, with warnings.
 
     ConfigurationError: something is wrong, and nothing was changed. A dry run does all of it and takes it back.
+    What changed has a version more afterwards, by `author`.
     """
     with transaction.atomic():
+        history.record(history.SECTION_NAMES, now)
         planned = plan.prepare(given, prune=prune)
         writer = _Writer(now)
         removal.remove(planned.differences, first=True)
@@ -33,18 +46,49 @@ def run(given: Mapping[str, Any], *, now: datetime, prune: bool = False, dry_run
         if writer.sentences:
             raise ConfigurationError(writer.sentences)
         removal.remove(planned.differences, first=False)
+        history.record(history.SECTION_NAMES, now, author)
         if dry_run:
             transaction.set_rollback(True)
     return replace(planned, warnings=(*planned.warnings, *writer.warnings))
 
 
 def _in_order(differences: Sequence[Difference]) -> list[Difference]:
-    """Return those that write, a schedule that gives up being the default before the one that takes over."""
+    """Return those that write, a schedule that gives up being the default before the one that takes over.
+
+    A flow comes after the one that it waits for, a sync after those that it is tied to, a way back after
+    its forward way.
+    """
     order = list(BY_NAME)
+    after = {(one.section, one.key): _named(one) for one in differences}
     return sorted(
         (difference for difference in differences if difference.action is not Action.REMOVE),
-        key=lambda one: (order.index(one.section), (one.after or {}).get("is_default") is not False),
+        key=lambda one: (
+            order.index(one.section),
+            (one.after or {}).get("is_default") is not False,
+            _depth(one.section, one.key, after),
+        ),
     )
+
+
+def _named(one: Difference) -> list[str]:
+    """Return the keys of the entries of its own section that it refers to."""
+    entry = one.after or {}
+    if one.section == "flows":
+        return [entry["waits_for"]] if entry.get("waits_for") else []
+    if one.section != "syncs":
+        return []
+    forward = [entry["counterpart"]] if entry.get("counterpart") else []
+    return [*forward, *(tie["partner"] for tie in entry.get("ties") or ())]
+
+
+def _depth(
+    section: str, key: str, named: Mapping[tuple[str, str], Sequence[str]], seen: frozenset[str] = frozenset()
+) -> int:
+    """Return how many entries of its section must be written one after the other before this one."""
+    if key in seen:
+        return 0
+    others = named.get((section, key), ())
+    return max((1 + _depth(section, other, named, seen | {key}) for other in others), default=0)
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ def of_rows(people: Iterable[str] = ()) -> Document:
         rows = everything(section)
         if section.model is Person:
             rows = rows.filter(Q(pk__in=_named_by_rules()) | Q(email__in=list(people)))
-        entries = {_key(section, row): section.entry(row) for row in rows}
+        entries = {key_of(section, row): section.entry(row) for row in rows}
         found[section.name] = dict(sorted(entries.items()))
     if not found["hub"]:
         hub = next(section for section in SECTIONS if section.name == "hub")
@@ -58,11 +58,16 @@ def exported() -> dict[str, Any]:
 
 
 def text(document: dict[str, Any]) -> str:
-    body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-    return _HEADING + body
+    return _HEADING + body(document)
 
 
-def _key(section: Section, row: Any) -> str:
+def body(document: Any) -> str:
+    """Return plain values as a file writes them."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+def key_of(section: Section, row: Any) -> str:
+    """Return how a file names the entry."""
     return HUB if section.name == "hub" else str(reference_to(row))
 
 

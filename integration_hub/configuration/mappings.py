@@ -14,9 +14,11 @@ OPTIONS: Mapping[str, Any] = {
     "expression": "",
     "default": "",
     "value_map": None,
+    "when_empty": "keep",
     "unknown_value": "keep",
     "write_mode": "always",
     "required": False,
+    "winner": "source",
 }
 Line = dict[str, Any]
 

@@ -6,17 +6,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Manager
 
-from integration_hub.configuration import mappings, spans
-from integration_hub.connectors.operands import SEVERAL_VALUES
-from routing.conditions import split_values
+from integration_hub.configuration import event_sources, flows, mappings, spans, ties
+from integration_hub.configuration.values import joined, plain_text, shown, understood_criteria
 from routing.hours import Span
-from routing.models import MessageTemplate, Rule, WorkingHours
+from routing.models import Flow, MessageTemplate, Rule, WorkingHours
 from syncs import connect
 from syncs.models import Connection, Sync, ValueMap
 
@@ -115,25 +113,11 @@ def _write_fields(template: MessageTemplate, value: list[dict[str, str]]) -> lis
     return _replaced(template.fields, "template", template, "fields", rows)
 
 
-def _criteria(rule: Rule) -> list[dict[str, Any]]:
+def _criteria(rule: Rule | Flow) -> list[dict[str, Any]]:
     return [
-        {"field": row.field, "operator": row.operator, "value": _value(row.operator, row.value)}
+        {"field": row.field, "operator": row.operator, "value": shown(row.operator, row.value)}
         for row in rule.criteria.all()
     ]
-
-
-def _understood_criteria(given: list[dict[str, Any]], _before: Any) -> list[dict[str, Any]]:
-    return [_understood_criterion(number, row) for number, row in enumerate(given, start=1)]
-
-
-def _understood_criterion(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
-    value = row.get("value", "")
-    if isinstance(value, list):
-        if row["operator"] not in SEVERAL_VALUES:
-            raise ValueError(f"row {number}: {row['operator']} takes a single value, not a list.")
-        value = _joined([plain_text(item) for item in value])
-    value = _value(row["operator"], plain_text(value))
-    return {"field": row["field"], "operator": row["operator"], "value": value}
 
 
 def _write_criteria(rule: Rule, value: list[dict[str, Any]]) -> list[Problem]:
@@ -141,11 +125,19 @@ def _write_criteria(rule: Rule, value: list[dict[str, Any]]) -> list[Problem]:
         {
             **row,
             "number": number,
-            "value": _joined(row["value"]) if isinstance(row["value"], list) else row["value"],
+            "value": joined(row["value"]) if isinstance(row["value"], list) else row["value"],
         }
         for number, row in enumerate(value, start=1)
     ]
     return _replaced(rule.criteria, "rule", rule, "criteria", rows)
+
+
+def _write_flow_criteria(flow: Flow, value: list[dict[str, Any]]) -> list[Problem]:
+    rows = [
+        {**row, "value": joined(row["value"]) if isinstance(row["value"], list) else row["value"]}
+        for row in value
+    ]
+    return _replaced(flow.criteria, "flow", flow, "criteria", rows)
 
 
 def _filter_logic(rule: Rule) -> str:
@@ -157,33 +149,6 @@ def _filter_logic(rule: Rule) -> str:
 def _write_filter_logic(rule: Rule, value: str) -> list[Problem]:
     rule.filter_logic = value
     return []
-
-
-def _value(operator: str, text: str) -> str | list[str]:
-    """Return the value as an export shows it: a list where several are meant, if they can be told apart."""
-    if operator not in SEVERAL_VALUES:
-        return text
-    try:
-        return split_values(text)
-    except ValueError:
-        return text
-
-
-def _joined(values: list[str]) -> str:
-    """Return the text of which `split_values` makes the same values; line breaks become blanks."""
-    cells = (" ".join(value.splitlines()).strip() for value in values)
-    return ", ".join(
-        '"' + cell.replace('"', '""') + '"' if re.search('[,"]', cell) else cell for cell in cells
-    )
-
-
-def plain_text(value: str | float | bool) -> str:
-    """Return what a person would have typed for it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{Decimal(str(value)):f}"
-    return str(value)
 
 
 def _replaced(
@@ -227,6 +192,14 @@ def _write_mappings(sync: Sync, value: list[dict[str, Any]]) -> list[Problem]:
     return list(mappings.write(sync, value))
 
 
+def _write_ties(sync: Sync, value: list[dict[str, str]]) -> list[Problem]:
+    return list(ties.write(sync, value))
+
+
+def _write_steps(flow: Flow, value: list[dict[str, Any]]) -> list[Problem]:
+    return list(flows.write(flow, value))
+
+
 def _as_given(given: Any, _before: Any) -> Any:
     return given
 
@@ -242,9 +215,22 @@ PARTS: Mapping[str, Mapping[str, Part]] = {
     },
     "templates": {"fields": Part(_fields, _as_given, _write_fields)},
     "rules": {
-        "criteria": Part(_criteria, _understood_criteria, _write_criteria),
+        "criteria": Part(_criteria, understood_criteria, _write_criteria),
         "filter_logic": Part(_filter_logic, _as_given, _write_filter_logic, in_row=True),
     },
     "value_maps": {"entries": Part(_entries, _understood_entries, _write_entries)},
-    "syncs": {"mappings": Part(mappings.read, mappings.understood, _write_mappings)},
+    "syncs": {
+        "mappings": Part(mappings.read, mappings.understood, _write_mappings),
+        "ties": Part(ties.read, ties.understood, _write_ties),
+    },
+    "event_sources": {
+        "secrets": Part(
+            event_sources.read_secrets, event_sources.understood_secrets, event_sources.write_secrets
+        ),
+        "types": Part(event_sources.read_types, event_sources.understood_types, event_sources.write_types),
+    },
+    "flows": {
+        "criteria": Part(_criteria, understood_criteria, _write_flow_criteria),
+        "steps": Part(flows.read, flows.understood, _write_steps),
+    },
 }

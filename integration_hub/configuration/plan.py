@@ -6,15 +6,13 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import zip_longest
 from typing import Any
 
-from integration_hub.configuration import document, semantics, validate
+from integration_hub.configuration import document, semantics, validate, words
 from integration_hub.configuration.errors import ConfigurationError, path
 from integration_hub.configuration.parts import KEEP
 from integration_hub.configuration.sections import BY_NAME, HUB, SECTIONS, Document, Entry, Section
 
-_SHOWN = 80
 _NUMBERED = {"criteria", "filter_logic"}
 
 
@@ -46,8 +44,7 @@ class Difference:
         else:
             before = self.before or {}
             for field, value in (self.after or {}).items():
-                for place, old, new in _changes(f"{where}.{field}", before[field], value):
-                    yield f"~ {place}: {_shown(old)} → {_shown(new)}"
+                yield from words.lines(f"{where}.{field}", before.get(field), value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,41 +197,3 @@ def _warnings(current: Document, wanted: Document) -> Iterator[str]:
 
 def _is_set(name: str) -> bool:
     return name in os.environ or f"{name}_FILE" in os.environ
-
-
-def _changes(where: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield what differs, row by row of a list and name by name of a mapping."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        pairs = [(f"{where}.{name}", old.get(name), new.get(name)) for name in {**old, **new}]
-    elif isinstance(old, list) and isinstance(new, list):
-        rows = enumerate(zip_longest(old, new), start=1)
-        pairs = [(f"{where}[{number}]", before, after) for number, (before, after) in rows]
-    else:
-        pairs = [(where, old, new)]
-    yield from (pair for pair in pairs if pair[1] != pair[2])
-
-
-def _shown(value: Any) -> str:
-    """Say a value in a few words."""
-    if value in ("", None, [], {}):
-        return "empty"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = _words(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, dict) and set(value) == {"env"}:
-        return f"environment variable {value['env']}"
-    if isinstance(value, dict) and "operator" in value:
-        return " ".join(_words(part) for part in value.values() if part not in ("", []))
-    if isinstance(value, dict) and "destination" in value:
-        others = [name for name in value if name not in ("source", "destination")]
-        options = "".join(f", {name} {_words(value[name])}" for name in others)
-        return f"{value.get('source', 'Liquid')} → {value['destination']}{options}"
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_words(part)}" for name, part in value.items())
-    if isinstance(value, list):
-        return ", ".join(_words(part) for part in value)
-    return " ".join(str(value).split())

@@ -17,9 +17,10 @@ _SECTIONS = (
     "rule",
     "value_map",
     "sync",
+    "event_source",
+    "flow",
     "hub",
 )
-_ROWS = {"template": ("fields",), "rule": ("criteria",), "sync": ("mappings",)}
 _TYPES = {
     "string": "text",
     "integer": "whole number",
@@ -36,12 +37,24 @@ def markdown(schema: Mapping[str, Any]) -> str:
         definition = schema["$defs"][name]
         lines += [f"### `{definition['title']}`", "", definition["description"], ""]
         lines += _table(schema, definition, definition.get("x-required", ()))
-        for field in _ROWS.get(name, ()):
-            items = definition["properties"][field]["items"]
-            lines += [f"Each of `{field}`:", "", *_table(schema, items, items["required"])]
+        lines += _rows(schema, definition, set())
         if name == "connection":
             lines += _vendors()
     return "\n".join(lines).rstrip()
+
+
+def _rows(schema: Mapping[str, Any], definition: Mapping[str, Any], told: set[str]) -> Iterator[str]:
+    """Yield a table for each list of entries inside, and for the lists in those; what is told once is not again."""
+    for name, given in definition["properties"].items():
+        rows = given.get("items", {})
+        items = {**_referred(schema, rows), **rows}
+        if items.get("type") != "object" or rows.get("$ref") in told:
+            continue
+        told |= {rows["$ref"]} if "$ref" in rows else set()
+        yield f"Each of `{name}`:"
+        yield ""
+        yield from _table(schema, items, items.get("required", ()))
+        yield from _rows(schema, items, told)
 
 
 def _table(schema: Mapping[str, Any], definition: Mapping[str, Any], required: Any) -> Iterator[str]:

@@ -10,13 +10,26 @@ from django.db.models import Model, QuerySet
 from integration_hub.configuration.errors import ConfigurationError, path
 from integration_hub.configuration.plan import Action, Difference
 from integration_hub.configuration.sections import BY_NAME, row_of
-from routing.models import Decision, DirectoryLink, MessageTemplate, Person, Rule, WorkingHours
+from routing.models import (
+    Decision,
+    DirectoryLink,
+    Flow,
+    FlowRun,
+    FlowStep,
+    MessageTemplate,
+    Person,
+    Rule,
+    StepField,
+    WorkingHours,
+)
 from syncs.models import (
     Change,
     Connection,
     Delivery,
+    EventSource,
     FieldMapping,
     HubSettings,
+    InboundEvent,
     RecordLink,
     Stream,
     Sync,
@@ -36,13 +49,24 @@ def remove(differences: Sequence[Difference], *, first: bool) -> None:
     ConfigurationError: some are still needed; deleting them would take history or settings with them.
     """
     chosen = [d for d in differences if d.action is Action.REMOVE and (d.section == "rules") is first]
-    # Streams go before the connections that they refer to.
-    for difference in sorted(chosen, key=lambda one: -list(BY_NAME).index(one.section)):
+    # Streams go before the connections that they refer to, and flows before those that they wait for.
+    for difference in sorted(chosen, key=lambda one: (-list(BY_NAME).index(one.section), -_waits(one))):
         row = row_of(BY_NAME[difference.section], difference.key)
         sentences = [_sentence(difference, *use) for use in _uses(row) if use[1].exists()]
         if sentences:
             raise ConfigurationError(sentences)
         row.delete()
+
+
+def _waits(difference: Difference) -> int:
+    """Return how many flows come before this one, as it waits for them."""
+    if difference.section != "flows":
+        return 0
+    before = dict(Flow.objects.values_list("key", "waits_for__key"))
+    seen: list[str | None] = [difference.key]
+    while before.get(seen[-1] or "") and before[seen[-1] or ""] not in seen:
+        seen.append(before[seen[-1] or ""])
+    return len(seen)
 
 
 def _sentence(difference: Difference, what: str, rows: QuerySet[Any], remedy: str) -> str:
@@ -62,6 +86,13 @@ def _uses(row: Model) -> Uses:
             yield "record link(s) belong to", RecordLink.objects.filter(sync=row), _DISABLE
         case ValueMap():
             yield "line(s) of mappings use", FieldMapping.objects.filter(value_map=row), _REFER
+            yield "line(s) of flows use", StepField.objects.filter(value_map=row), _REFER
+        case Flow():
+            yield "run(s) belong to", FlowRun.objects.filter(flow=row), _DISABLE
+            yield "flow(s) wait for", Flow.objects.filter(waits_for=row), _REFER
+        case EventSource():
+            yield "stored event(s) came from", InboundEvent.objects.filter(source=row), _DISABLE
+            yield "flow(s) start by events of", Flow.objects.filter(source=row), _REFER
         case Connection():
             yield from _uses_of_connection(row)
         case MessageTemplate():
@@ -80,6 +111,7 @@ def _uses_of_connection(row: Connection) -> Uses:
     yield "stored deliveries went through", Delivery.objects.filter(connection=row), _DISABLE
     yield "stream(s) read from", Stream.objects.filter(connection=row), _REFER
     yield "sync(s) write to", Sync.objects.filter(destination=row), _REFER
+    yield "step(s) of flows use", FlowStep.objects.filter(connection=row), _REFER
     yield "rule(s) send with", Rule.objects.filter(destination=row), _REFER
     yield "account(s) were linked by hand at", by_hand, _DISABLE
     yield "hub settings report incidents through", escalation, _REFER

@@ -1,4 +1,4 @@
-"""Ask of imported rules, templates and syncs what the admin's forms would ask."""
+"""Ask of imported rules, templates, syncs and flows what the admin's forms would ask."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import datetime
 
 from integration_hub.configuration.errors import path
 from integration_hub.configuration.plan import Action, Difference
-from routing import rulebook, templating, validation
-from routing.models import MessageTemplate, Rule
+from routing import flow_check, flow_draft, rulebook, templating, validation
+from routing.models import Flow, MessageTemplate, Rule
 from syncs import mapping_check
 from syncs.models import Sync
 
@@ -32,6 +32,17 @@ def problems(differences: Sequence[Difference], now: datetime) -> Iterator[Sente
     ):
         for said in mapping_check.stored_problems(sync):
             yield _place("syncs", sync.key, said.place), said.message, said.warning
+    yield from _flows(_changed(differences, "flows"))
+
+
+def _flows(keys: Sequence[str]) -> Iterator[Sentence]:
+    """Yield what is wrong with flows as they are now; no destination is asked for its fields."""
+    for flow in Flow.objects.filter(key__in=keys).select_related("source", "waits_for"):
+        draft = flow_draft.draft_of(flow)
+        number = {step.key: place for place, step in enumerate(draft.steps, start=1)}
+        for said in flow_check.judged(draft, {}):
+            inside = ("steps", number[said.step], *said.place) if said.step else said.place
+            yield path("flows", flow.key, *inside), said.message, said.warning
 
 
 def _unused(template: MessageTemplate) -> Iterator[Sentence]:

@@ -10,8 +10,8 @@ from django.db import models
 
 from integration_hub.configuration import validate
 from integration_hub.configuration.parts import PARTS, Part
-from routing.models import MessageTemplate, Person, Rule, WorkingHours
-from syncs.models import Connection, HubSettings, Stream, Sync, ValueMap
+from routing.models import Flow, MessageTemplate, Person, Rule, WorkingHours
+from syncs.models import Connection, EventSource, HubSettings, Stream, Sync, ValueMap
 
 Entry = dict[str, Any]
 Document = dict[str, dict[str, Entry]]
@@ -85,7 +85,11 @@ SECTIONS = (
         },
     ),
     Section("value_maps", ValueMap, "value_map"),
-    Section("syncs", Sync, "sync", {"stream": "streams", "destination": "connections"}),
+    Section(
+        "syncs", Sync, "sync", {"stream": "streams", "destination": "connections", "counterpart": "syncs"}
+    ),
+    Section("event_sources", EventSource, "event_source"),
+    Section("flows", Flow, "flow", {"source": "event_sources", "waits_for": "flows"}),
     Section("hub", HubSettings, "hub", {"escalation_connection": "connections"}, key="pk", prunable=False),
 )
 """In an order in which each entry comes after those that it refers to."""

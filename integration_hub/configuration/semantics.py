@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from integration_hub.configuration import flowcheck
 from integration_hub.configuration.errors import listed, path
 from integration_hub.configuration.sections import SECTIONS, Document, Entry, Section
 from integration_hub.configuration.validate import did_you_mean
@@ -25,6 +26,7 @@ def problems(current: Document, wanted: Document) -> list[str]:
     found += _two_defaults(wanted)
     found += _streams(current, wanted)
     found += _value_maps(current, wanted)
+    found += flowcheck.problems(current, wanted)
     return found
 
 
@@ -87,6 +89,8 @@ def _settings(key: str, given: Mapping[str, object], fields: Mapping[str, Settin
             choices = [choice for choice, _ in fields[name].choices]
             if value not in choices:
                 yield f"{where} must be one of {listed(choices)}."
+        elif value != "" and (problem := fields[name].check(str(value))):
+            yield f"{where}: {problem}"
 
 
 def _two_defaults(wanted: Document) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -15,6 +15,7 @@ from integration_hub.connectors.records import (
     Member,
     Operation,
     Page,
+    ReadingCost,
     ReadRequest,
     Record,
     RecordResult,
@@ -22,15 +23,21 @@ from integration_hub.connectors.records import (
     ScanPage,
     WriteRequest,
 )
-from integration_hub.connectors.schema import ObjectSchema
+from integration_hub.connectors.schema import FieldSchema, ObjectSchema
 from integration_hub.connectors.transport import Transport
+
+
+def anything_goes(text: str) -> str:
+    """Find no fault."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One line of a connection's form. `secret` ones are encrypted at rest and never shown again.
 
-    `only_for` names another setting, and those of its choices for which this one means anything.
+    `only_for` names another setting, and those of its choices for which this one means anything. `multiline` ones
+    are longer texts; `check` says in a sentence what is wrong with one that is not empty, "" if nothing is.
     """
 
     name: str
@@ -41,6 +48,8 @@ class Setting:
     choices: tuple[tuple[str, str], ...] = ()
     default: str = ""
     only_for: tuple[str, tuple[str, ...]] = ("", ())
+    multiline: bool = False
+    check: Callable[[str], str] = anything_goes
 
     def applies(self, config: Mapping[str, str]) -> bool:
         name, choices = self.only_for
@@ -101,6 +110,11 @@ class Connector(ABC):
         """
         return [s.name for s in cls.settings if s.required and s.applies(config) and not config.get(s.name)]
 
+    @classmethod
+    def rates_for(cls, config: Mapping[str, str]) -> Mapping[str, Rate]:
+        """Return the limits of a connection; those that its settings name are its own."""
+        return cls.rates
+
     @abstractmethod
     def check(self) -> Check:
         """Answer "does it work?" by the cheapest authenticated call; a refusal is an answer, an outage is raised."""
@@ -108,6 +122,9 @@ class Connector(ABC):
 
 class Source(Connector):
     """Records can be read from it."""
+
+    fetch_size: ClassVar[int] = 200
+    """Records that are fetched together when many are to be: so many must not take longer than a task may."""
 
     @abstractmethod
     def read(self, request: ReadRequest) -> Iterator[Page]: ...
@@ -156,6 +173,29 @@ class Scannable(Source):
     def split(self, after_id: str, up_to_id: str, parts: int) -> list[str]:
         """Return the upper ends of so many ranges that cut (after_id, up_to_id] evenly; fewer if it is small."""
 
+    def calls_to_fetch(self, count: int, fields: Sequence[str]) -> int:
+        """Return how many calls `fetch` takes for so many ids: one, unless the vendor limits them."""
+        return 1 if count else 0
+
+
+class BulkReadable(Scannable):
+    """All its records can be prepared at once, by a job at the vendor: fewer calls, a slower start, no order."""
+
+    @abstractmethod
+    def bulk_scan(self, request: Scan, mark: str) -> Iterator[ScanPage]:
+        """Yield the pages behind `mark`, "" for a new job; those with a `wait` have no records.
+
+        A job that is gone is begun anew: records that were read before come again. ConfigError: the job failed.
+        """
+
+    @abstractmethod
+    def bulk_end(self, mark: str) -> None:
+        """Give the job up, running or read; raises nothing, for the vendor ends it by itself one day."""
+
+    @abstractmethod
+    def bulk_cost(self, records: int) -> ReadingCost:
+        """Estimate; asks nobody."""
+
 
 class TypedIds(Source):
     """Its record ids tell of which object type a record is."""
@@ -180,14 +220,29 @@ class Destination(Connector):
     write_scope: ClassVar[str] = ""
     """The scope in `rates` that a bulk write draws from: it says how long a backfill takes at least."""
     repeatable: ClassVar[frozenset[Operation]] = frozenset({Operation.UPSERT})
+    gives_ids: ClassVar[bool] = False
+    """Records have ids of its own there, and one is written to by its id; else the match value is the identity."""
     sends_messages: ClassVar[bool] = False
     """It takes object type "message": the values of `routing.messages.render`, and "channel", whom it goes to."""
+    event_types: ClassVar[frozenset[str]] = frozenset()
+    """Object types of which each write tells one more event: nothing that stands there is replaced or compared."""
+    fixed_fields: ClassVar[bool] = False
+    """A field must be there before anything is written to it, and `destination_schema` names all that are."""
+    recall_after: ClassVar[float] = 5.0
+    """Seconds until what was written can be found there: an unanswered write is not looked for sooner."""
     lane_interval: ClassVar[float] = 0.0
     """Least seconds between two writes to the same lane (Slack: one message a second and channel)."""
 
     @abstractmethod
     def write(self, request: WriteRequest) -> list[RecordResult]:
         """Write all; return one result per write, in the same order, with the same `ref`."""
+
+    @classmethod
+    def objections(
+        cls, config: Mapping[str, str], object_type: str, match_path: str, paths: Collection[str]
+    ) -> dict[str, str]:
+        """Say, by path, why a sync cannot write so; the match key's is under "". Asks nobody."""
+        return {}
 
     def recall(self, request: WriteRequest) -> list[RecordResult | None]:
         """Say of each unanswered write whether it landed; None: it cannot be found there."""
@@ -204,6 +259,14 @@ class Destination(Connector):
     def object_types_written(self) -> list[tuple[str, str]]:
         """Return (name, label) of what a sync can write to."""
         return []
+
+
+class FieldMaker(Destination):
+    """Missing fields can be made there, when a person asks for it."""
+
+    @abstractmethod
+    def create_fields(self, object_type: str, fields: Sequence[FieldSchema]) -> list[str]:
+        """Make those that are not there and return their names; a repetition makes nothing twice."""
 
 
 class People(Connector):

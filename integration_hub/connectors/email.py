@@ -6,9 +6,9 @@ import re
 import smtplib
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -74,7 +74,7 @@ class Email(Destination):
 
     def __init__(self, config: Mapping[str, str], transport: Transport, keeper: Keeper) -> None:
         super().__init__(config, transport, keeper)
-        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.clock = self.transport.clock
         self.timeout = TIMEOUT
 
     def write(self, request: WriteRequest) -> list[RecordResult]:
@@ -158,7 +158,7 @@ class Email(Destination):
     def _exchange(self, purpose: str) -> Iterator[None]:
         """Limit, observe and translate one conversation with the server."""
         self.transport.limiter.acquire(SCOPE)
-        at, started, code = datetime.now(UTC), time.monotonic(), "error"
+        at, started, code = self.transport.clock(), time.monotonic(), "error"
         try:
             yield
             code = ""

@@ -1,13 +1,20 @@
-"""Iterable: keeps its users in step, by bulk calls."""
+"""Iterable: keeps its users and lists in step and tells it events, by bulk calls.
+
+Users go by users/bulkUpdate, also a single one: Iterable keeps no order between it and users/update, so the older of
+two writes could land last. The single call only explains a refusal that the bulk answer does not explain.
+"""
 
 from __future__ import annotations
 
+import functools
+import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from integration_hub.connectors import iterable_check, iterable_events, iterable_lists
 from integration_hub.connectors.contract import Destination, Keeper, Rate, Setting
 from integration_hub.connectors.errors import (
     AuthError,
@@ -48,6 +55,12 @@ ABSENT = {
     "UnknownUserIdError",
     "UnknownEmailError",
     "NotFound",
+}
+PURPOSES = {
+    "users/bulkUpdate": "write users",
+    iterable_events.TRACK: "tell events",
+    iterable_lists.SUBSCRIBE: "put on a list",
+    iterable_lists.UNSUBSCRIBE: "take off a list",
 }
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """For a user that does not say when it changed."""
@@ -91,15 +104,20 @@ class Iterable(Destination):
     production_url: ClassVar[str] = US
     rates: ClassVar[Mapping[str, Rate]] = {
         "users/bulkUpdate": Rate(5.0, 1),
+        "users/update": Rate(400.0, 50),
         "users/updateEmail": Rate(5.0, 1),
         "users/get": Rate(80.0, 10),
         "users/delete": Rate(80.0, 10),
         "users/getFields": Rate(3.0, 1),
         "lists": Rate(80.0, 10),
+        "lists/subscribe": Rate(5.0, 1),
+        "lists/unsubscribe": Rate(5.0, 1),
+        "events/trackBulk": Rate(10.0, 1),
     }
     batch_size: ClassVar[int] = MOST_ROWS
     write_scope: ClassVar[str] = "users/bulkUpdate"
     repeatable: ClassVar[frozenset[Operation]] = frozenset({Operation.UPSERT, Operation.DELETE})
+    event_types: ClassVar[frozenset[str]] = frozenset({iterable_events.OBJECT_TYPE})
 
     def __init__(self, config: Mapping[str, str], transport: Transport, keeper: Keeper) -> None:
         super().__init__(config, transport, keeper)
@@ -114,20 +132,40 @@ class Iterable(Destination):
             return self._upsert(request.writes)
         if request.object_type == OBJECT_TYPE and request.operation is Operation.DELETE:
             return self._delete(request.writes)
+        if request.object_type == iterable_events.OBJECT_TYPE and request.operation is Operation.UPSERT:
+            return self._track(request.writes)
+        list_id = iterable_lists.list_id(request.object_type)
+        if list_id is not None and request.operation in self.repeatable:
+            members = iterable_lists.ListWrite(list_id, self._project_type, self._post_counted, self._exists)
+            return members.write(request.operation, request.writes)
         raise ConfigError(
             f"This connection cannot {request.operation} a {request.object_type}.",
-            remedy="An Iterable connection takes upserts and deletes of users.",
+            remedy="An Iterable connection takes upserts and deletes of users and list members, and events.",
         )
 
     def look_up(self, object_type: str, keys: Sequence[str]) -> dict[str, Record]:
+        if object_type in self.event_types:
+            return {}
         users = {key: self._user(key, by_email=self._is_email(key)) for key in keys}
         return {key: _record(user, key) for key, user in users.items() if user}
 
     def destination_schema(self, object_type: str) -> ObjectSchema:
+        if object_type in self.event_types:
+            return iterable_events.schema_of()
+        if iterable_lists.list_id(object_type) is not None:
+            return iterable_lists.schema_of(object_type)
         return schema_of(self._field_types("describe user"))
 
     def object_types_written(self) -> list[tuple[str, str]]:
-        return [(OBJECT_TYPE, LABEL)]
+        lists = read_json(self._exchange("GET", "lists", purpose="lists")).get("lists") or ()
+        events = (iterable_events.OBJECT_TYPE, iterable_events.LABEL)
+        return [(OBJECT_TYPE, LABEL), events, *iterable_lists.object_types(lists)]
+
+    @classmethod
+    def objections(
+        cls, config: Mapping[str, str], object_type: str, match_path: str, paths: Collection[str]
+    ) -> dict[str, str]:
+        return iterable_check.objections(config.get("project_type", ""), object_type, match_path, paths)
 
     def check(self) -> Check:
         try:
@@ -167,7 +205,8 @@ class Iterable(Destination):
 
     def _upsert(self, writes: Sequence[RecordWrite]) -> list[RecordResult]:
         maker = Rows(self._project_type)
-        bulk = BulkWrite(writes, self._post_rows, lambda: self._field_types("explain refusals"))
+        types = functools.partial(self._field_types, "explain refusals")
+        bulk = BulkWrite(writes, self._post_rows, types, post_one=self._post_one)
         rows: list[Row] = []
         for position, write in enumerate(writes):
             row = maker.row(position, write)
@@ -175,14 +214,14 @@ class Iterable(Destination):
                 rows.append(row)
             else:
                 bulk.fail(position, row)
-        if self._project_type == "email" and any(write.former for write in writes):
+        if self._project_type == "email" and any(write.former or write.formers for write in writes):
             rows = self._moved(rows, bulk)
         bulk.send(maker.batches(rows))
         return bulk.all_results()
 
     def _moved(self, rows: list[Row], bulk: BulkWrite) -> list[Row]:
         """Move those whose e-mail changed; return the rows that may be written now."""
-        moves = Moves(self._rename, lambda email: bool(self._user(email, by_email=True)))
+        moves = Moves(self._rename, self._exists)
         failed = moves.run(rows)
         if moves.stopped and len(failed) == len(rows) and set(failed.values()) == {moves.stopped}:
             raise moves.stopped
@@ -194,21 +233,47 @@ class Iterable(Destination):
         body = {"currentEmail": former, "newEmail": present}
         self._exchange("POST", "users/updateEmail", json=body, purpose="change e-mail")
 
+    def _track(self, writes: Sequence[RecordWrite]) -> list[RecordResult]:
+        bulk = BulkWrite(writes, self._post_events, reasons=iterable_events.reasons, outcome=Outcome.SENT)
+        rows: list[Row] = []
+        for position, write in enumerate(writes):
+            row = iterable_events.row(position, write, self._project_type)
+            if isinstance(row, Row):
+                rows.append(row)
+            else:
+                bulk.fail(position, row)
+        bulk.send(Rows(self._project_type).batches(rows))
+        return bulk.all_results()
+
     def _post_rows(self, rows: Sequence[Row]) -> Mapping[str, Any]:
-        create = {"yes": True, "no": False}.get(self.config.get("create_new_fields", ""))
-        answer: dict[str, Any] = read_json(
-            self._exchange(
-                "POST",
-                "users/bulkUpdate",
-                data=joined(rows, create),
-                headers={"Content-Type": "application/json"},
-                purpose="write users",
-            )
-        )
+        return self._post_counted("users/bulkUpdate", joined(rows, createNewFields=self._creates))
+
+    def _post_one(self, row: Row) -> None:
+        body = {
+            **json.loads(row.body),
+            **({} if self._creates is None else {"createNewFields": self._creates}),
+        }
+        self._exchange("POST", "users/update", json=body, purpose="explain a refusal")
+
+    def _post_events(self, rows: Sequence[Row]) -> Mapping[str, Any]:
+        return self._post_counted(iterable_events.TRACK, joined(rows, "events"))
+
+    def _post_counted(self, path: str, body: bytes) -> Mapping[str, Any]:
+        headers = {"Content-Type": "application/json"}
+        response = self._exchange("POST", path, data=body, headers=headers, purpose=PURPOSES[path])
+        answer: dict[str, Any] = read_json(response)
         if not isinstance(answer.get("failCount"), int) or not isinstance(answer.get("successCount"), int):
-            raise RetryableError("Iterable's answer does not say how many users it took.", code="no_counts")
+            raise RetryableError("Iterable's answer does not say how many it took.", code="no_counts")
         self._note_dropped(answer.get("filteredOutFields") or ())
         return answer
+
+    @property
+    def _creates(self) -> bool | None:
+        """Whether unknown fields are made; None leaves that to the project's own setting."""
+        return {"yes": True, "no": False}.get(self.config.get("create_new_fields", ""))
+
+    def _exists(self, key: str) -> bool:
+        return bool(self._user(key, by_email=self._is_email(key)))
 
     def _note_dropped(self, names: Sequence[Any]) -> None:
         dropped = {str(name) for name in names} - self.dropped_fields

@@ -29,6 +29,7 @@ SHORT_WAIT = 1.0
 """Seconds to wait when a limit is hit and none are named: the limits are per second."""
 USER_MISSING = "user_missing"
 EMAIL_TAKEN = "EmailAlreadyExists"
+LIST_MISSING = "no_such_list"
 
 _ROW = re.compile(r"obj\.(?:users|events)\[(\d+)\](?:\.(.*))?")
 _WORD = re.compile(r"[\w.]{1,60}")
@@ -133,7 +134,9 @@ def _envelope(response: requests.Response) -> dict[str, Any] | None:
 
 def _code(envelope: dict[str, Any] | None, status: int) -> str:
     code = str((envelope or {}).get("code") or "")
-    # Refusals were recorded that carry the code "Success".
+    # Refusals were recorded that carry the code "Success", that of an unknown list among them.
+    if "invalidListId" in str((envelope or {}).get("msg") or ""):
+        return LIST_MISSING
     if code == "Success" or not _WORD.fullmatch(code):
         return f"http_{status}"
     if code == "BadParams":
@@ -182,6 +185,9 @@ def _refused_batch(status: int, code: str, params: Mapping[str, Any]) -> Rejecte
     rows, conflicts = _named_rows(params), _named_conflicts(params)
     if status == 413:
         code = "BatchTooLarge"
+    if code == LIST_MISSING:
+        words = "The list does not exist in the Iterable project."
+        return RejectedError(words, code=code, status=status, remedy="Choose another list in the sync.")
     remedy = _REMEDIES.get(code, f"See the code “{code}” in Iterable's list of API response codes.")
     message = f"Iterable refused it: {code}."
     if conflicts:
@@ -204,7 +210,8 @@ def _named_conflicts(params: Mapping[str, Any]) -> dict[str, TypeConflict]:
     if not isinstance(errors, dict):
         return {}
     return {
-        str(field): TypeConflict(
+        # Of an event's field the name of the event comes before it: table:::field.
+        str(field).rpartition(":::")[2]: TypeConflict(
             str(error.get("expectedType") or "another type"),
             str(next(iter(error.get("incomingTypes") or ()), "another type")),
         )

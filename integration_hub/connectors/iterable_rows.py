@@ -78,6 +78,15 @@ _REASONS = {
 }
 
 
+def made(
+    position: int, write: RecordWrite, key: str, email: str, user_id: str, payload: Mapping[str, Any]
+) -> Row | RejectedError:
+    try:
+        return Row(position, write, key, email, user_id, _encode(payload).encode())
+    except (TypeError, ValueError):
+        return _not_json()
+
+
 class Rows:
     """Turns writes into rows for one type of project."""
 
@@ -94,7 +103,7 @@ class Rows:
         payload: dict[str, Any]
         if self.project_type == "email":
             if not email:
-                return _unidentified("e-mail", "email")
+                return unidentified("e-mail", "email")
             key = email
             payload = {"email": email, "dataFields": data, "mergeNestedObjects": True}
             if user_id:
@@ -108,11 +117,8 @@ class Rows:
             key = email
             payload = {"email": email, "dataFields": data, "mergeNestedObjects": True}
         else:
-            return _unidentified("userId", "userId")
-        try:
-            return Row(position, write, key, email, user_id, _encode(payload).encode())
-        except (TypeError, ValueError):
-            return _not_json()
+            return unidentified("userId", "userId")
+        return made(position, write, key, email, user_id, payload)
 
     def batches(self, rows: Sequence[Row]) -> list[list[Row]]:
         """Cut to what one call takes; a user that comes twice goes with a later call, in order."""
@@ -143,12 +149,14 @@ class Rows:
         return (row.key,)
 
 
-def joined(rows: Sequence[Row], create_new_fields: bool | None) -> bytes:
-    """Return the body of the call; None leaves it to the project's own setting whether fields are made."""
-    body = b'{"users":[' + b",".join([row.body for row in rows]) + b"]"
-    if create_new_fields is None:
-        return body + b"}"
-    return body + b',"createNewFields":' + (b"true" if create_new_fields else b"false") + b"}"
+def joined(rows: Sequence[Row], name: str = "users", **options: Any) -> bytes:
+    """Return the body of the call: the rows under their name, and such options as are not None."""
+    stated = {key: value for key, value in options.items() if value is not None}
+    head = _encode(stated)[1:-1].encode()
+    return (
+        b"{" + head + (b"," if head else b"") + f'"{name}":['.encode()
+        + b",".join([row.body for row in rows]) + b"]}"
+    )  # fmt: skip
 
 
 def failures(rows: Sequence[Row], answer: Mapping[str, Any]) -> dict[int, Reason]:
@@ -209,7 +217,7 @@ def _not_json() -> RejectedError:
     )
 
 
-def _unidentified(name: str, field: str) -> RejectedError:
+def unidentified(name: str, field: str) -> RejectedError:
     return RejectedError(
         f"The record has no {name}, and users of this project are identified by it.",
         code="no_identifier",

@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from integration_hub.connectors.errors import ConnectorError, RejectedError, RetryableError
-from integration_hub.connectors.iterable_errors import BatchRefusedError, shape_error, type_error
+from integration_hub.connectors.iterable_errors import (
+    LIST_MISSING,
+    BatchRefusedError,
+    shape_error,
+    type_error,
+)
 from integration_hub.connectors.iterable_fields import conflicts_with, misfits
 from integration_hub.connectors.iterable_rows import INVALID_DATA, UNNAMED, Reason, Row, failures, untouched
 from integration_hub.connectors.records import Outcome, RecordResult, RecordWrite
@@ -14,22 +19,40 @@ from integration_hub.connectors.records import Outcome, RecordResult, RecordWrit
 MOST_CALLS = 60
 """Calls one write may cost. A batch full of rows to be found one by one goes on in its next try."""
 
+MOST_ASKED = 20
+"""Refused users that are written singly, for the reason that the bulk answer does not give."""
+
 Post = Callable[[Sequence[Row]], Mapping[str, Any]]
+PostOne = Callable[[Row], None]
 FieldTypes = Callable[[], Mapping[str, str]]
+Reasons = Callable[[Sequence[Row], Mapping[str, Any]], Mapping[int, Reason]]
 
 
 class BulkWrite:
     """The results of one write, filled call by call."""
 
-    def __init__(self, writes: Sequence[RecordWrite], post: Post, field_types: FieldTypes) -> None:
+    def __init__(
+        self,
+        writes: Sequence[RecordWrite],
+        post: Post,
+        field_types: FieldTypes = dict,
+        *,
+        post_one: PostOne | None = None,
+        reasons: Reasons = failures,
+        outcome: Outcome = Outcome.UPDATED,
+    ) -> None:
         self.writes = writes
         self.post = post
+        self.post_one = post_one
         self.field_types = field_types
+        self.reasons = reasons
+        self.outcome = outcome
         self.results: list[RecordResult | None] = [None] * len(writes)
         self.answered = False
         """Whether the vendor has said anything about a single row."""
         self._calls = 0
         self._unexplained: list[Row] = []
+        self._unnamed_ones: list[Row] = []
 
     def fail(self, position: int, error: ConnectorError) -> None:
         self.results[position] = RecordResult(self.writes[position].ref, Outcome.FAILED, error=error)
@@ -68,7 +91,7 @@ class BulkWrite:
         return self._settled(part, answer)
 
     def _settled(self, part: list[Row], answer: Mapping[str, Any]) -> list[list[Row]]:
-        reasons = failures(part, answer)
+        reasons = self.reasons(part, answer)
         fine = part
         if reasons:
             fine = [row for row in part if row.position not in reasons]
@@ -79,7 +102,7 @@ class BulkWrite:
             return self._unnamed(fine)
         same = untouched(part, answer)
         for row in fine:
-            outcome = Outcome.UNCHANGED if row.position in same else Outcome.UPDATED
+            outcome = Outcome.UNCHANGED if row.position in same else self.outcome
             self.results[row.position] = RecordResult(row.write.ref, outcome, remote_id=row.key)
         self.answered = True
         return []
@@ -96,8 +119,15 @@ class BulkWrite:
         self.fail(row.position, reason.error())
         if reason is INVALID_DATA:
             self._unexplained.append(row)
+        elif reason is UNNAMED:
+            self._unnamed_ones.append(row)
 
     def _after_refusal(self, part: list[Row], error: RejectedError) -> list[list[Row]]:
+        if error.code == LIST_MISSING:
+            self.answered = True
+            for row in part:
+                self.fail(row.position, error)
+            return []
         if len(part) == 1:
             self.answered = True
             self.fail(part[0].position, _own(part[0], error))
@@ -113,17 +143,34 @@ class BulkWrite:
         return [rest] if rest else []
 
     def _explain(self) -> None:
-        """Name the fields of rows with bad data: the answer does not, the known types do."""
-        if not self._unexplained:
-            return
+        """Say why rows were refused that the answer gives no reason for: their types, else the single call tells."""
+        unknown = self._unnamed_ones
+        if self._unexplained:
+            try:
+                types = self.field_types()
+            except ConnectorError:
+                return  # the refusal stands; it only stays without its explanation
+            for row in self._unexplained:
+                conflicts = conflicts_with(_data(row), types)
+                if conflicts:
+                    self.fail(row.position, type_error(conflicts))
+                else:
+                    unknown.append(row)
+        for row in unknown[:MOST_ASKED] if self.post_one else ():
+            if not self._asked(row):
+                return
+
+    def _asked(self, row: Row) -> bool:
+        """Write one refused user singly: nothing of it was written, so there is no order to keep."""
         try:
-            types = self.field_types()
+            self.post_one(row)  # type: ignore[misc]  # asked only where there is one
+        except RejectedError as error:
+            self.fail(row.position, _own(row, error))
         except ConnectorError:
-            return  # the refusal stands; it only stays without its explanation
-        for row in self._unexplained:
-            conflicts = conflicts_with(_data(row), types)
-            if conflicts:
-                self.fail(row.position, type_error(conflicts))
+            return False  # the refusal stands
+        else:
+            self.results[row.position] = RecordResult(row.write.ref, self.outcome, remote_id=row.key)
+        return True
 
 
 def _located(part: Sequence[Row], error: RejectedError) -> list[tuple[Row, RejectedError]]:

@@ -20,6 +20,9 @@ class Operation(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     SEND = "send"
+    ASSOCIATE = "associate"
+    UNTIE = "untie"
+    CALL = "call"
 
 
 class Outcome(StrEnum):
@@ -27,6 +30,8 @@ class Outcome(StrEnum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     DELETED = "deleted"
+    EXISTING = "existing"
+    TIED = "tied"
     SENT = "sent"
     FAILED = "failed"
 
@@ -99,10 +104,25 @@ Scanned = tuple[str, datetime, Values]
 
 @dataclass(frozen=True, slots=True)
 class ScanPage:
-    """Records in the order of their ids; `total` is how many the whole scan has."""
+    """Records in the order of their ids; `total` is how many the whole scan has.
+
+    Of a bulk reading, in no order: `mark` is where the reading goes on behind them, and with `wait` there are none
+    yet, but perhaps after so many seconds.
+    """
 
     records: Sequence[Scanned]
     total: int
+    mark: str = ""
+    wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingCost:
+    """What reading in bulk takes: calls, the seconds until the first record is there, and those for reading."""
+
+    calls: int
+    ready: float
+    reading: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +136,10 @@ class RecordWrite:
     """One intended write. `ref` is the delivery's id and never changes between tries.
 
     `former` is the match value this record was last written under: where it differs from the present one, a
-    destination that identifies by it moves the record instead of making a second one.
+    destination that identifies by it moves the record instead of making a second one; `formers` are others that
+    tries of unknown outcome may have left it under. `remote_id` is the record
+    there, as far as the hub knows it: it spares the look for it. An event says when it `happened_at`, and its
+    `dedup_key` tells it from all others for good.
     """
 
     ref: str
@@ -124,6 +147,10 @@ class RecordWrite:
     match: MatchKey | None = None
     attempted_at: datetime | None = None
     former: str = ""
+    remote_id: str = ""
+    formers: tuple[str, ...] = ()
+    happened_at: datetime | None = None
+    dedup_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +162,18 @@ class WriteRequest:
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """What became of one write: `error` is set when, and only when, `outcome` is FAILED."""
+    """What became of one write: `error` is set when, and only when, `outcome` is FAILED.
+
+    `existing`: a create found the record there, and `remote_id` names it. `status` is the HTTP status that the
+    vendor gave this write, also inside a batch; `answer` what it said of the record, for the steps of a flow.
+    """
 
     ref: str
     outcome: Outcome
     remote_id: str = ""
     error: ConnectorError | None = None
+    status: int | None = None
+    answer: Values | None = None
 
 
 @dataclass(frozen=True, slots=True)

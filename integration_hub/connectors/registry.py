@@ -12,6 +12,9 @@ CONNECTORS = {
     "slack": "integration_hub.connectors.slack.Slack",
     "email": "integration_hub.connectors.email.Email",
     "iterable": "integration_hub.connectors.iterable.Iterable",
+    "hubspot": "integration_hub.connectors.hubspot.HubSpot",
+    "http_json": "integration_hub.connectors.http_json.HttpJson",
+    "sql": "integration_hub.connectors.sql.Sql",
 }
 
 

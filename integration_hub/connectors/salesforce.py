@@ -1,9 +1,9 @@
-"""Salesforce: reads records by SOQL, describes objects, knows the users and queues."""
+"""Salesforce: reads records by SOQL, writes them by collections, describes objects, knows the users and queues."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, ClassVar
 
@@ -11,18 +11,44 @@ import requests
 
 from integration_hub.connectors import (
     salesforce_auth,
+    salesforce_bulk,
     salesforce_ids,
+    salesforce_people,
     salesforce_scanning,
     salesforce_schema,
+    salesforce_values,
+    salesforce_writing,
     soql,
 )
-from integration_hub.connectors.contract import Keeper, People, Scannable, Setting, TypedIds
+from integration_hub.connectors.contract import (
+    BulkReadable,
+    Destination,
+    Keeper,
+    People,
+    Setting,
+    TypedIds,
+)
 from integration_hub.connectors.errors import ConfigError, ConnectorError, RejectedError, RetryableError
 from integration_hub.connectors.filters import Condition, Filter, Operator
-from integration_hub.connectors.records import Check, Member, Page, ReadRequest, Record, Scan, ScanPage
+from integration_hub.connectors.records import (
+    Check,
+    Member,
+    Operation,
+    Page,
+    ReadingCost,
+    ReadRequest,
+    Record,
+    RecordResult,
+    Scan,
+    ScanPage,
+    WriteRequest,
+)
 from integration_hub.connectors.salesforce_auth import PRODUCTION, SANDBOX, SETTINGS, Session
+from integration_hub.connectors.salesforce_check import Checking
 from integration_hub.connectors.salesforce_errors import classify
+from integration_hub.connectors.salesforce_parents import Parents
 from integration_hub.connectors.salesforce_reading import Row, Span, instant, read_span, to_record
+from integration_hub.connectors.salesforce_target import Target
 from integration_hub.connectors.schema import FieldType, ObjectSchema
 from integration_hub.connectors.transport import Transport, read_json
 
@@ -33,23 +59,25 @@ QUERY_CHUNK = 200
 """Ids in one query: each costs 27 characters of an address that may have 16,384."""
 MARGIN = timedelta(minutes=2)
 DELETIONS_KEPT = timedelta(days=15) - timedelta(minutes=2)
-OLDEST_VERSION = 41.0
-"""Older versions are no longer supported from Summer '27 on."""
 
 _OBJECT = re.compile(r"[A-Za-z]\w*")
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Z0-5]{3})?")
 _VERSION = re.compile(r"\d{2,3}\.0")
 _USAGE = re.compile(r"(?:^|[\s;,])api-usage=(\d+)/(\d+)")
-_USER_FIELDS = ["Id", "Name", "Email", "IsActive", "TimeZoneSidKey"]
 
 
-class Salesforce(Scannable, TypedIds, People):
+class Salesforce(BulkReadable, TypedIds, People, Destination):
     kind: ClassVar[str] = "salesforce"
     label: ClassVar[str] = "Salesforce"
-    settings: ClassVar[Sequence[Setting]] = SETTINGS
+    settings: ClassVar[Sequence[Setting]] = (*SETTINGS, *salesforce_writing.SETTINGS)
     production_url: ClassVar[str] = PRODUCTION
     sandbox_url: ClassVar[str] = SANDBOX
     page_size: ClassVar[int] = BATCH[1]
+    batch_size: ClassVar[int] = salesforce_writing.MOST_RECORDS
+    gives_ids: ClassVar[bool] = True
+    repeatable: ClassVar[frozenset[Operation]] = frozenset(
+        {Operation.UPSERT, Operation.UPDATE, Operation.DELETE}
+    )
 
     def __init__(self, config: Mapping[str, str], transport: Transport, keeper: Keeper) -> None:
         super().__init__(config, transport, keeper)
@@ -57,8 +85,10 @@ class Salesforce(Scannable, TypedIds, People):
         self.session = Session(config, transport, keeper)
         self.zone: tzinfo = UTC
         """The zone in which dates in filters are meant."""
-        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.clock = self.transport.clock
         self._usage: tuple[int, int] | None = None
+        self._target: Target | None = None
+        self._parents = Parents(self._described)
 
     @classmethod
     def missing(cls, config: Mapping[str, str], *, overridden: bool) -> list[str]:
@@ -96,8 +126,7 @@ class Salesforce(Scannable, TypedIds, People):
         return [to_record(row, self.session.instance_url) for row in rows]
 
     def describe(self, object_type: str) -> ObjectSchema:
-        answer = self._get(f"/sobjects/{_object(object_type)}/describe", purpose=f"describe {object_type}")
-        return salesforce_schema.object_schema(answer)
+        return self._parents.schema(_object(object_type))
 
     def base_fields(self, schema: ObjectSchema) -> list[str]:
         return salesforce_schema.base_fields(schema)
@@ -126,6 +155,26 @@ class Salesforce(Scannable, TypedIds, People):
     def split(self, after_id: str, up_to_id: str, parts: int) -> list[str]:
         return salesforce_scanning.split(after_id, up_to_id, parts)
 
+    def calls_to_fetch(self, count: int, fields: Sequence[str]) -> int:
+        return -(-count // (QUERY_CHUNK if any("." in name for name in fields) else FETCH_CHUNK))
+
+    def bulk_scan(self, request: Scan, mark: str) -> Iterator[ScanPage]:
+        query = _sentence(lambda: salesforce_scanning.bulk_query(request))
+        return salesforce_bulk.Reading(
+            ask=self._call,
+            scan=request,
+            query=query,
+            version=self.session.version,
+            types=lambda: self._parents.types(_object(request.object_type), request.fields),
+            clock=self.clock,
+        ).pages(mark)
+
+    def bulk_end(self, mark: str) -> None:
+        salesforce_bulk.end(self._call, mark)
+
+    def bulk_cost(self, records: int) -> ReadingCost:
+        return salesforce_bulk.cost(records)
+
     def full_id(self, text: str) -> str:
         return salesforce_ids.full_id(text)
 
@@ -146,36 +195,48 @@ class Salesforce(Scannable, TypedIds, People):
         return [(row["id"], instant(row["deletedDate"])) for row in answer.get("deletedRecords") or ()]
 
     def check(self) -> Check:
-        try:
-            return self._checked()
-        except (ConfigError, RejectedError) as error:
-            hint = self._version_hint() if error.status == 404 else error.remedy
-            return Check(ok=False, summary=error.message, problems=[hint] if hint else [])
+        return Checking(self.session, self._get, self.transport.base_url, lambda: self._usage).result()
 
     def members(self) -> Iterator[Sequence[Member]]:
-        users = soql.select(_USER_FIELDS, "User", where="UserType = 'Standard'", order=["Id"])
-        for rows in self._pages(users):
-            yield [_user(row) for row in rows]
-        inside: dict[str, list[str]] = {}
-        for rows in self._pages(soql.select(["GroupId", "UserOrGroupId"], "GroupMember", order=["Id"])):
-            for row in rows:
-                inside.setdefault(row["GroupId"], []).append(row["UserOrGroupId"])
-        queues = soql.select(["Id", "Name", "Email"], "Group", where="Type = 'Queue'", order=["Id"])
-        for rows in self._pages(queues):
-            yield [_queue(row, inside) for row in rows]
+        return salesforce_people.members(self._pages)
 
     def find_member(self, email: str) -> Member | None:
         same_email = Condition("Email", FieldType.TEXT, Operator.EQUALS, (email,))
-        where = f"UserType = 'Standard' AND {self._condition(same_email, self.clock())}"
-        query = soql.select(_USER_FIELDS, "User", where=where, order=["-IsActive", "Id"], limit=1)
-        for rows in self._pages(query):
-            for row in rows:
-                return _user(row)
-        return None
+        return salesforce_people.first(self._pages, self._condition(same_email, self.clock()))
 
     def find_members(self, ids: Sequence[str]) -> list[Member]:
         wanted = [remote_id for remote_id in dict.fromkeys(ids) if _ID.fullmatch(remote_id)]
-        return [_user(row) for row in self._fetch_by_query("User", wanted, _USER_FIELDS)]
+        rows = self._fetch_by_query("User", wanted, salesforce_people.USER_FIELDS)
+        return [salesforce_people.user(row) for row in rows]
+
+    @classmethod
+    def objections(
+        cls, config: Mapping[str, str], object_type: str, match_path: str, paths: Collection[str]
+    ) -> dict[str, str]:
+        return dict(salesforce_values.objections(match_path, paths))
+
+    def write(self, request: WriteRequest) -> list[RecordResult]:
+        return self._writing.write(request)
+
+    def recall(self, request: WriteRequest) -> list[RecordResult | None]:
+        return self._writing.recall(request)
+
+    def look_up(self, object_type: str, keys: Sequence[str]) -> dict[str, Record]:
+        return self._writing.look_up(object_type, keys, self.session.instance_url)
+
+    def destination_schema(self, object_type: str) -> ObjectSchema:
+        return self._writing.schema(object_type)
+
+    def object_types_written(self) -> list[tuple[str, str]]:
+        return self._writing.object_types()
+
+    @property
+    def _writing(self) -> Target:
+        if self._target is None:
+            self._target = Target(
+                self._call, self._get, self._pages, self._fetch_collection, self.config, self.session.version
+            )
+        return self._target
 
     def _judge(self, response: requests.Response) -> ConnectorError | None:
         usage = _USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
@@ -189,14 +250,21 @@ class Salesforce(Scannable, TypedIds, People):
             return ""
         return _sentence(lambda: soql.where(where, now=now, zone=self.zone))
 
+    def _described(self, object_type: str) -> Mapping[str, Any]:
+        answer = self._get(f"/sobjects/{_object(object_type)}/describe", purpose=f"describe {object_type}")
+        return dict(answer)
+
     def _path(self, path: str) -> str:
         version = self.session.version
         if not _VERSION.fullmatch(version):
             raise ConfigError(f"“{version}” is not an API version.", remedy="Enter one such as 64.0.")
         return f"/services/data/v{version}{path}"
 
+    def _call(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        return self.session.request(method, self._path(path), **arguments)
+
     def _get(self, path: str, **arguments: Any) -> Any:
-        return read_json(self.session.request("GET", self._path(path), **arguments))
+        return read_json(self._call("GET", path, **arguments))
 
     def _pages(self, query: str, size: int = BATCH[1]) -> Iterator[list[Row]]:
         """Yield the pages of a query's rows."""
@@ -230,66 +298,6 @@ class Salesforce(Scannable, TypedIds, People):
             query = _select(fields, object_type, where=f"Id IN ({listed})")
             for rows in self._pages(query):
                 yield from rows
-
-    def _checked(self) -> Check:
-        org = self._organization()
-        user = self._user_info()
-        name = org.get("Name") or "Salesforce"
-        who = (
-            f"{user.get('name', '')} ({user.get('preferred_username', '')})" if user else self.session.user_id
-        )
-        facts = {
-            "Organization": name,
-            "Organization id": org.get("Id") or user.get("organization_id", ""),
-            "Signed in as": who or "unknown user",
-            "Address": self.session.instance_url,
-            "API version": self.session.version,
-        }
-        if "IsSandbox" in org:
-            facts["Environment"] = "sandbox" if org["IsSandbox"] else "production"
-        if self._usage:
-            used, limit = self._usage
-            facts["API calls, last 24 hours"] = f"{used:,} of {limit:,} used, {max(limit - used, 0):,} left"
-        problems = list(self._problems(is_sandbox=org.get("IsSandbox")))
-        kind = f" ({facts['Environment']})" if "Environment" in facts else ""
-        summary = f"Connected to {name}{kind} as {facts['Signed in as']}."
-        return Check(ok=not problems, summary=summary, facts=facts, problems=problems)
-
-    def _organization(self) -> dict[str, Any]:
-        query = "SELECT Id, Name, IsSandbox FROM Organization LIMIT 1"
-        try:
-            answer = self._get("/query", params={"q": query}, purpose="check")
-        except ConfigError as error:
-            if error.code == "INVALID_TYPE":
-                return {}  # the user may not see it: an answer all the same, and enough for a check
-            raise
-        rows = answer.get("records") or [{}]
-        return dict(rows[0])
-
-    def _user_info(self) -> dict[str, Any]:
-        try:
-            return dict(read_json(self.session.request("GET", "/services/oauth2/userinfo", purpose="check")))
-        except (ConfigError, RejectedError):
-            return {}  # the app may lack the scope for it and yet be good for everything else
-
-    def _problems(self, *, is_sandbox: bool | None) -> Iterator[str]:
-        expected = {PRODUCTION: False, SANDBOX: True}.get(self.transport.base_url, is_sandbox)
-        if is_sandbox is not None and expected != is_sandbox:
-            wanted, found = ("sandbox", "production") if expected else ("production", "sandbox")
-            yield f"This connection is set up as {wanted}, but the organization is {found}."
-        if float(self.session.version) < OLDEST_VERSION:
-            yield f"API version {self.session.version} is too old: use {OLDEST_VERSION} or later."
-        if self._usage and self._usage[0] >= self._usage[1]:
-            yield "The API calls of the last 24 hours are used up."
-
-    def _version_hint(self) -> str:
-        """Say which versions the org has: an unknown one and a wrong address answer alike."""
-        try:
-            versions = read_json(self.session.request("GET", "/services/data/", purpose="check"))
-            newest = max(versions, key=lambda item: float(item["version"]))["version"]
-        except (ConnectorError, TypeError, KeyError, ValueError):
-            return "Check the API version and the addresses."
-        return f"API version {self.session.version} may not exist there; the newest is {newest}."
 
 
 def _sentence(build: Callable[[], str]) -> str:
@@ -328,33 +336,4 @@ def _following(answer: Any) -> str | None:
 def _can_be_watched(item: Mapping[str, Any]) -> bool:
     return bool(
         item.get("queryable") and item.get("layoutable", True) and not item.get("deprecatedAndHidden")
-    )
-
-
-def _user(row: Row) -> Member:
-    return Member(
-        remote_id=row["Id"],
-        name=row["Name"] or "",
-        email=row["Email"] or "",
-        active=bool(row["IsActive"]),
-        time_zone=row["TimeZoneSidKey"] or "",
-    )
-
-
-def _queue(row: Row, inside: Mapping[str, Sequence[str]]) -> Member:
-    """Return a queue with its people, those of the public groups in it included."""
-    people: dict[str, None] = {}
-    waiting, seen = [row["Id"]], set()
-    while waiting:
-        group = waiting.pop()
-        if group in seen:
-            continue
-        seen.add(group)
-        for member in inside.get(group, ()):
-            if member.startswith("005"):
-                people[member] = None
-            else:
-                waiting.append(member)
-    return Member(
-        row["Id"], row["Name"] or "", email=row.get("Email") or "", is_group=True, members=tuple(people)
     )

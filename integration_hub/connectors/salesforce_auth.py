@@ -106,6 +106,18 @@ SETTINGS = (
         only_for=(_FLOW, ("session",)),
     ),
     Setting(
+        "organization_id",
+        "Organization id of outbound messages",
+        help_text="Messages of another org are refused. Check shows it; Setup > Company Information, too.",
+    ),
+    Setting(
+        "notice_token",
+        "Token of outbound messages",
+        secret=True,
+        help_text="The last part of the address that the org posts to, 32 random letters and digits or more. "
+        "docs/connectors.md tells how to set it up.",
+    ),
+    Setting(
         "api_version",
         "API version",
         default=DEFAULT_VERSION,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from integration_hub.connectors import soql
@@ -24,6 +25,17 @@ def query(scan: Scan) -> str:
         scan.object_type,
         where=_where(scan),
         order=["Id"],
+        limit=scan.limit,
+    )
+
+
+def bulk_query(scan: Scan) -> str:
+    """Return the whole scan as a query, in whatever order is quickest; with a limit always the same records."""
+    return soql.select(
+        ["Id", "SystemModstamp", *scan.fields],
+        scan.object_type,
+        where=_where(replace(scan, after_id="", up_to_id="")),
+        order=["Id"] if scan.limit is not None else [],
         limit=scan.limit,
     )
 

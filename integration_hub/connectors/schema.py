@@ -20,13 +20,24 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldSchema:
-    """One field as the vendor describes it. `options` are the values a picklist offers now."""
+    """One field as the vendor describes it. `options` are the values a picklist offers now; of a reference, the
+    object types it leads to.
+
+    `read_only`: it cannot be written; `unique`: no two records have the same value, so it can be matched by.
+    `longest`: so many characters of a text are taken at most, 0 if that is not known; `required`: no record is
+    created without it; `any_value`: the options are suggestions, other values are taken, too.
+    """
 
     name: str
     label: str
     type: FieldType
     options: tuple[str, ...] = ()
     filterable: bool = True
+    read_only: bool = False
+    unique: bool = False
+    longest: int = 0
+    required: bool = False
+    any_value: bool = False
 
 
 @dataclass(frozen=True, slots=True)

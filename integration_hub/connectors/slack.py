@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import requests
@@ -91,7 +91,7 @@ class Slack(Destination, People):
     def __init__(self, config: Mapping[str, str], transport: Transport, keeper: Keeper) -> None:
         super().__init__(config, transport, keeper)
         transport.classify = classify
-        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.clock = self.transport.clock
         self._known: dict[str, str] | None = None
 
     def write(self, request: WriteRequest) -> list[RecordResult]:

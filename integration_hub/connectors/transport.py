@@ -138,12 +138,14 @@ class Transport:
         session: requests.Session | None = None,
         timeout: tuple[float, float] = TIMEOUT,
         classify: Classify = judge_by_status,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.observer = observer
         self.limiter: Limiter = limiter or NoLimit()
         self.timeout = timeout
         self.classify = classify
+        self.clock = clock
         self._secrets = {secret for secret in secrets if secret}
         self._session = session or requests.Session()
         self._session.auth = _keep_headers
@@ -184,7 +186,7 @@ class Transport:
         `repeatable` False: doing it twice would do harm, so a lost answer is an UnknownOutcomeError.
         """
         self.limiter.acquire(scope)
-        exchange = _Exchange(method, self.address(path_or_url), purpose)
+        exchange = _Exchange(method, self.address(path_or_url), purpose, self.clock())
         content = {"params": params, "json": json, "data": data, "headers": dict(headers or {})}
         answer = self._attempt(exchange, content)
         if isinstance(answer, requests.Response):
@@ -235,11 +237,11 @@ class Transport:
 class _Exchange:
     """What is noted of one exchange while it runs."""
 
-    def __init__(self, method: str, url: str, purpose: str) -> None:
+    def __init__(self, method: str, url: str, purpose: str, at: datetime) -> None:
         self.method = method
         self.url = url
         self.purpose = purpose
-        self.at = datetime.now(UTC)
+        self.at = at
         self.started = time.monotonic()
         self.status: int | None = None
         self.bytes_out = 0

@@ -15,7 +15,8 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 class Button:
     """`page`: it opens a page and changes nothing; all others are sent by POST. `confirm` asks first.
 
-    `with_form`: the page gets the object's form as it stands, unsaved, and opens beside it.
+    `with_form`: the page gets the object's form as it stands, unsaved, and opens beside it. `needs`: the permission
+    without which the button is not shown.
     """
 
     label: str
@@ -26,6 +27,7 @@ class Button:
     with_form: bool = False
     name: str = ""
     url: str = ""
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,12 @@ def button(
     confirm: str = "",
     page: bool = False,
     with_form: bool = False,
+    needs: str = "",
 ) -> Callable[[Method], Method]:
     """Mark a method `(request, obj) -> response or None` of a model admin as a button."""
 
     def mark(method: Method) -> Method:
-        spec = Button(label, icon, tone, confirm, page, with_form, method.__name__)
+        spec = Button(label, icon, tone, confirm, page, with_form, method.__name__, needs=needs)
         method.button = spec  # type: ignore[attr-defined]
         return method
 

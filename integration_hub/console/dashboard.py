@@ -13,7 +13,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from integration_hub.console import checklist, pills
-from routing import sla
+from routing import flow_counts, sla
+from routing.models import Flow
 from syncs.admin.connections import in_words
 from syncs.models import Change, Connection, Delivery, Heartbeat, HubSettings, Incident
 from syncs.models.changes import ChangeState
@@ -55,6 +56,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "incident_count": open_incidents.count(),
         "rules": rules,
         "queues": queues(now),
+        "flows": flows(now) if request.user.has_perm("routing.view_flowrun") else [],
         "chart": json.dumps(chart(now)) if rules else "",
     }
 
@@ -77,6 +79,30 @@ def numbers(now: datetime) -> list[dict[str, Any]]:
             "tone": "gray",
             "model": "change",
             "query": "waiting=yes",
+        },
+    ]
+
+
+def flows(now: datetime) -> list[dict[str, Any]]:
+    """Return today's runs of flows and what is open; [] in a hub without flows."""
+    if not Flow.objects.exists():
+        return []
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    found = flow_counts.today(midnight)
+    return [
+        {"label": "Flow runs started today", "value": found.started, "tone": "blue", "query": "hours=24"},
+        {
+            "label": "Of these done",
+            "value": found.done,
+            "tone": "green",
+            "query": "hours=24&stage__exact=done",
+        },
+        {"label": "Open now", "value": found.open, "tone": "gray", "query": "stage__in=ready,sending"},
+        {
+            "label": "Parked now",
+            "value": found.parked,
+            "tone": "red" if found.parked else "gray",
+            "query": "stage__exact=parked",
         },
     ]
 

@@ -24,9 +24,20 @@ CONFIGURED = (
         "Audience",
         ("syncs.sync", "Syncs", "sync_alt"),
         ("syncs.backfill", "Backfills", "cloud_sync"),
+        ("syncs.conflict", "Conflict inbox", "call_split"),
+        ("syncs.recordpair", "Record pairs", "join_inner"),
         ("syncs.recordlink", "Records", "link"),
+        ("syncs.recordtie", "Ties", "share"),
+        ("syncs.matchcandidate", "Doubtful pairs", "compare_arrows"),
         ("syncs.reconciliation", "Reconciliations", "fact_check"),
         ("syncs.valuemap", "Value maps", "translate"),
+    ),
+    (
+        "Events and flows",
+        ("routing.flow", "Flows", "account_tree"),
+        ("routing.flowrun", "Flow runs", "directions_run"),
+        ("syncs.eventsource", "Event sources", "sensors"),
+        ("syncs.inboundevent", "Events", "inbox"),
     ),
     (
         "People",
@@ -38,6 +49,7 @@ CONFIGURED = (
         "Connections",
         ("syncs.connection", "Connections", "cable"),
         ("syncs.stream", "Streams", "water"),
+        ("syncs.notice", "Change notices", "notification_important"),
     ),
 )
 """Groups of lists: a title, then for each its model, its name and its icon."""
@@ -57,6 +69,7 @@ def _overview(request: HttpRequest) -> list[Item]:
         _page("admin:index", "Dashboard", "dashboard"),
         _page("console:timeline", "Timeline", "timeline"),
         _page("console:sla", "Answer times", "timer"),
+        _page("console:quality", "Data quality", "healing"),
         _page("console:directory", "Directory issues", "person_alert"),
     ]
 
@@ -81,9 +94,11 @@ def _history(request: HttpRequest) -> list[Item]:
 
 
 def _system(request: HttpRequest) -> list[Item]:
-    return _models(
+    files = [_page("console:configuration", "Configuration file", "file_open")]
+    return (files if request.user.is_superuser else []) + _models(
         request,
         ("syncs.hubsettings", "Hub settings", "settings"),
+        ("syncs.version", "Versions", "history"),
         ("auth.user", "Users", "badge"),
         ("auth.group", "Groups", "group"),
         ("django_q.schedule", "Schedules", "event_repeat"),

@@ -19,14 +19,15 @@ from django.views.decorators.http import require_GET, require_POST
 
 from integration_hub.console import pills
 from integration_hub.console.charts import times_by_day
-from routing import directory, linking
+from routing import directory, flow_search, linking
 from routing import sla as answer_times
 from routing import timeline as record_timeline
-from routing.models import DirectoryLink, Person
-from syncs.models import Connection
+from routing.models import DirectoryLink, FlowRun, Person
+from syncs.models import Connection, InboundEvent
 
 PERIODS = (1, 7, 30, 90)
 NEWEST = 50
+FOUND = 25
 PER_PAGE = 50
 
 
@@ -35,9 +36,10 @@ def timeline(request: HttpRequest) -> HttpResponse:
     _ask(request, "syncs.view_change")
     text = request.GET.get("q", "").strip()
     hits = record_timeline.search(text)
-    if len(hits) == 1:
+    more = _flows(request, text)
+    if len(hits) == 1 and not any(more.values()):
         return HttpResponseRedirect(reverse("console:timeline_record", args=[hits[0].record_id]))
-    return _page(request, "hub/timeline_search.html", "Timeline", q=text, hits=hits)
+    return _page(request, "hub/timeline_search.html", "Timeline", q=text, hits=hits, **more)
 
 
 @require_GET
@@ -46,9 +48,10 @@ def timeline_record(request: HttpRequest, record_id: str) -> HttpResponse:
     events = record_timeline.events(record_id)
     newest = record_timeline.newest(record_id)
     title = (newest.title if newest else "") or record_id
+    more = _flows(request, newest.email) if newest and newest.email else _flows(request, record_id)
     return _page(
         request, "hub/timeline.html", title, events=events, change=newest, record_id=record_id, q=record_id,
-        mark=pills.environment(newest.stream.connection) if newest else "",
+        mark=pills.environment(newest.stream.connection) if newest else "", **more,
     )  # fmt: skip
 
 
@@ -144,6 +147,18 @@ def refresh_directory(request: HttpRequest) -> HttpResponse:
     if not reports:
         messages.warning(request, "No connection that lists people can be called now.")
     return HttpResponseRedirect(reverse("console:directory"))
+
+
+def _flows(request: HttpRequest, text: str) -> dict[str, Any]:
+    """Return the newest runs of flows and events that the text finds, as far as the user may see them."""
+    runs: list[FlowRun] = []
+    loose: list[InboundEvent] = []
+    if text and request.user.has_perm("routing.view_flowrun"):
+        runs = list(flow_search.runs(text).select_related("flow", "step").order_by("-pk")[:FOUND])
+    if text and request.user.has_perm("syncs.view_inboundevent"):
+        found = flow_search.events(text).defer("body", "data").select_related("source")
+        loose = list(found.exclude(pk__in=[run.event_id for run in runs]).order_by("-pk")[:FOUND])
+    return {"runs": runs, "loose_events": loose}
 
 
 def _page(request: HttpRequest, template: str, title: str, **more: Any) -> HttpResponse:

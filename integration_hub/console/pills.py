@@ -33,11 +33,16 @@ TONES = {
     "unbalanced": "red",
     "dismissed": "gray",
     "done": "green",
+    "ready": "blue",
+    "parked": "red",
+    "canceled": "gray",
     "cancelled": "gray",
     "written": "green",
     "skipped": "amber",
     "refused": "red",
     "removed": "gray",
+    "taken": "green",
+    "quarantined": "amber",
 }
 
 

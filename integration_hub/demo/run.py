@@ -13,8 +13,9 @@ from types import FrameType
 
 from django.conf import settings
 
-from integration_hub.demo import audience, outcome, script, staging, web
+from integration_hub.demo import audience, onboarding, outcome, script, staging, web
 from integration_hub.demo.audience import UserScene
+from integration_hub.demo.onboarding import OnboardingScene
 from integration_hub.demo.report import Ended, Report
 from integration_hub.demo.script import Act, Scene, Stage
 from integration_hub.demo.traffic import Traffic
@@ -33,6 +34,7 @@ PAGES = (
     ("deliveries", "/admin/syncs/delivery/"),
     ("rules", "/admin/routing/rule/"),
     ("syncs to Iterable, with their mappings", "/admin/syncs/sync/"),
+    ("runs of the onboarding, step by step", "/admin/routing/flowrun/"),
 )
 
 
@@ -70,7 +72,8 @@ def opened(simulator: Simulator, report: Report) -> Show:
     for sentence in staging.check_connections(now):
         report.say(sentence)
     work.tick(now)
-    return Show(Stage(world), script.scenes(), audience.scenes(), report, Watcher(since=now))
+    parts = script.scenes(), audience.scenes(), onboarding.scenes()
+    return Show(Stage(world), *parts, report, Watcher(since=now))
 
 
 @dataclass(slots=True)
@@ -80,6 +83,7 @@ class Show:
     stage: Stage
     scenes: tuple[Scene, ...]
     user_scenes: tuple[UserScene, ...]
+    onboarding_scenes: tuple[OnboardingScene, ...]
     report: Report
     watcher: Watcher
     sleep: Callable[[float], None] = time.sleep
@@ -87,7 +91,11 @@ class Show:
 
     def play(self, seconds: float) -> bool:
         """Perform until each scene has ended well or the time is up; print the table, say whether all is well."""
-        scenes: list[Scene | UserScene] = [*self.scenes, *self.user_scenes]
+        scenes: list[Scene | UserScene | OnboardingScene] = [
+            *self.scenes,
+            *self.user_scenes,
+            *self.onboarding_scenes,
+        ]
         acts = sorted(
             ((act, scene.key) for scene in scenes for act in scene.acts), key=lambda pair: pair[0].at
         )
@@ -134,6 +142,7 @@ class Show:
         return [
             *outcome.outcomes(self.scenes, self.stage),
             *audience.outcomes(self.user_scenes, self.stage),
+            *onboarding.outcomes(self.onboarding_scenes, self.stage),
         ]
 
     def _is_well(self, outcomes: list[Ended]) -> bool:

@@ -13,17 +13,17 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from integration_hub.configuration import apply, reading
-from integration_hub.demo import world
+from integration_hub.demo import onboarding, world
 from integration_hub.demo.world import World
-from integration_hub.simulator import iterable, salesforce, slack
+from integration_hub.simulator import hubspot, iterable, salesforce, slack
 from integration_hub.simulator.server import Simulator
 from routing import directory
-from routing.models import Rule
+from routing.models import Flow, Rule
 from routing.models.rules import QueueHandling
 from syncs import connect
 from syncs.models import Connection, Stream, Sync
 
-FILES = ("lead-alerts.yaml", "deal-closed.yaml", "iterable-audience.yaml")
+FILES = ("lead-alerts.yaml", "deal-closed.yaml", "iterable-audience.yaml", "hubspot-onboarding.yaml")
 LOGIN = "demo"
 SECONDS_BETWEEN_READS = 10
 ON_SINCE = timedelta(hours=1)
@@ -65,14 +65,18 @@ def configure(simulator: Simulator, now: datetime) -> World:
     os.environ["SALESFORCE_CLIENT_SECRET"] = salesforce.CLIENT_SECRET
     os.environ["SLACK_BOT_TOKEN"] = slack.SLACK_TOKEN
     os.environ["ITERABLE_API_KEY"] = iterable.API_KEY
+    os.environ["HUBSPOT_ACCESS_TOKEN"] = hubspot.ACCESS_TOKEN
+    os.environ["PRODUCT_EVENT_SECRET"] = onboarding.SECRET
     for name in FILES:
         content = (settings.BASE_DIR / "examples" / name).read_bytes()
         apply.run(reading.parse(content), now=now)
     Connection.objects.filter(kind="salesforce").update(base_url=simulator.salesforce.url)
     Connection.objects.filter(kind="slack").update(base_url=f"{simulator.slack.url}/api/")
     Connection.objects.filter(kind="iterable").update(base_url=simulator.iterable.url)
+    Connection.objects.filter(kind="hubspot").update(base_url=simulator.hubspot.url)
     Stream.objects.update(interval_seconds=SECONDS_BETWEEN_READS)
-    Sync.objects.update(enabled=True)  # the example leaves that to a person
+    Sync.objects.update(enabled=True)  # the examples leave that to a person
+    Flow.objects.update(enabled=True)
     # As if switched on some time ago: the scenes have leads that are minutes old.
     Rule.objects.filter(enabled=True).update(active_from=now - ON_SINCE)
     Rule.objects.filter(key="hot-leads").update(queue_handling=QueueHandling.MEMBERS)

@@ -11,7 +11,8 @@ from django.db.models import Q
 from integration_hub.connectors.moments import lasting
 from routing.models import Alert, Decision
 from routing.models.decisions import Verdict
-from syncs.models import Change, Delivery
+from syncs import listeners
+from syncs.models import Change, Delivery, Priority
 from syncs.models.changes import ChangeState
 from syncs.models.deliveries import DeliveryState
 
@@ -82,6 +83,12 @@ def _fate(delivery: Delivery) -> str:
     if delivery.sync_id is not None:
         state = DeliveryState(delivery.state).label.lower()
         return f"{title}: user {delivery.payload['match']} at Iterable: {state}. {delivery.error}".strip()
+    if delivery.priority == Priority.FLOW:
+        ended = delivery.outcome or DeliveryState(delivery.state).label.lower()
+        what = (
+            f"{listeners.name(delivery.origin)}: {delivery.object_type} at HubSpot: {ended}. {delivery.error}"
+        )
+        return what[:1].upper() + what[1:].strip()
     alert = Alert.objects.filter(delivery=delivery).select_related("decision", "person").first()
     to = alert.person.name if alert and alert.person else delivery.lane
     if delivery.state == DeliveryState.DELIVERED and delivery.settled_at:

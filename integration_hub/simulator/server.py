@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from integration_hub.simulator.control import common_verbs
+from integration_hub.simulator.hubspot import HubSpot
 from integration_hub.simulator.iterable import Iterable
+from integration_hub.simulator.order_system import OrderSystem
 from integration_hub.simulator.salesforce import Salesforce
 from integration_hub.simulator.serving import Listener
 from integration_hub.simulator.slack import Slack
@@ -17,7 +19,7 @@ from integration_hub.simulator.world import Clock
 
 
 class Simulator:
-    """Salesforce, Slack and Iterable on loopback ports, while the context lasts. They share one clock."""
+    """All pretend vendors on loopback ports, while the context lasts. They share one clock."""
 
     def __init__(self, ports: Mapping[str, int] | None = None, host: str = "127.0.0.1") -> None:
         ports = ports or {}
@@ -25,7 +27,11 @@ class Simulator:
         self.salesforce = Salesforce(self.clock)
         self.slack = Slack(self.clock)
         self.iterable = Iterable(self.clock)
-        self.vendors: tuple[Vendor, ...] = (self.salesforce, self.slack, self.iterable)
+        self.hubspot = HubSpot(self.clock)
+        self.order_system = OrderSystem(self.clock)
+        self.vendors: tuple[Vendor, ...] = (
+            self.salesforce, self.slack, self.iterable, self.hubspot, self.order_system
+        )  # fmt: skip
         self._listeners = [
             Listener(vendor.answer, host, ports.get(vendor.name, 0)) for vendor in self.vendors
         ]

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from integration_hub.connectors.moments import lasting
 from integration_hub.console import pills
+from routing.models import FlowRun
 from syncs.models.deliveries import DeliveryState
 
 register = template.Library()
@@ -42,6 +43,11 @@ def web_address(url: str) -> str:
 @register.filter
 def as_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def stage_pill(run: FlowRun) -> SafeString:
+    return pills.of_choice(run.stage, run.get_stage_display())
 
 
 @register.filter

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 
 from integration_hub.admin import HubInline, HubModelAdmin
 from integration_hub.connectors.moments import lasting
-from integration_hub.console import pills
+from integration_hub.console import pills, switching
 from integration_hub.console.buttons import Panel, button
 from routing import preview, rehearsal, switch
 from routing.admin.rule_form import CriterionForm, CriterionFormSet, RuleForm
@@ -147,16 +147,21 @@ class RuleAdmin(HubModelAdmin):
         messages.success(request, words)
 
     @button("Enable", icon="toggle_on")
-    def enable(self, request: HttpRequest, obj: Rule) -> None:
+    def enable(self, request: HttpRequest, obj: Rule) -> HttpResponse | None:
+        if asked := switching.choice(obj.origin):
+            return asked
         in_the_way = switch.enable(obj, timezone.now())
         for one in in_the_way:
             messages.error(request, one)
         if not in_the_way:
+            switching.note(request, obj.origin, on=True)
             messages.success(request, f"{obj} is on, for what happens from now.")
+        return None
 
     @button("Disable", icon="toggle_off")
     def disable(self, request: HttpRequest, obj: Rule) -> None:
         switch.disable(obj)
+        switching.note(request, obj.origin, on=False)
         messages.success(request, f"{obj} is off. Its waiting messages stay where they are.")
 
     def delete_model(self, request: HttpRequest, obj: Rule) -> None:

@@ -26,12 +26,15 @@ from integration_hub.admin import LogModelAdmin
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button, sentence
-from syncs import backfill_queue, backfill_words
+from syncs import backfill_ids, backfill_queue, backfill_words, record_ids
+from syncs.backfill_words import of_choice
 from syncs.engine import backfill, backfill_plan
 from syncs.engine.backfill import BackfillError
 from syncs.engine.backfill_plan import Quote, Wanted
+from syncs.engine.backfill_reading import Reading
 from syncs.models import Backfill, RecordLink, Sync
 from syncs.models.backfills import BackfillState
+from syncs.wording import counted
 
 REHEARSED_HERE = 10_000
 """More records than this take longer than a browser waits."""
@@ -43,6 +46,12 @@ class BackfillForm(forms.Form):
 
     sync = forms.ModelChoiceField(
         Sync.objects.select_related("stream__connection", "destination"), widget=UnfoldAdminSelectWidget
+    )
+    ids = forms.CharField(
+        required=False,
+        label="Record ids",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="Only these records: one id a line, or pasted from a table whose first column they are.",
     )
     where = forms.CharField(
         required=False,
@@ -62,12 +71,38 @@ class BackfillForm(forms.Form):
     limit = forms.IntegerField(
         required=False, min_value=1, label="At most", widget=UnfoldAdminIntegerFieldWidget
     )
+    reading = forms.ChoiceField(
+        choices=[
+            ("", "whichever costs less"),
+            (Reading.REST, "REST, page by page"),
+            (Reading.BULK, "a bulk job"),
+        ],
+        required=False,
+        label="Read by",
+        widget=UnfoldAdminSelectWidget,
+        help_text="The quote says what both cost. A bulk job takes few calls, but some time before it gives anything.",
+    )
     dry_run = forms.BooleanField(
         required=False,
         widget=UnfoldBooleanWidget,
         help_text=f"Write nothing, only say what would be done. Here it looks at {REHEARSED_HERE:,} records; "
-        "“manage.py backfill --dry-run” at all.",
+        "“manage.py backfill --dry-run” at all of them.",
     )
+
+    def clean(self) -> dict[str, Any]:
+        """Find out whose the ids are; one whose object type is unknown costs a call."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        self.chosen = backfill_ids.Chosen(())
+        if values.get("ids") and values.get("sync"):
+            sync = values["sync"]
+            try:
+                found = record_ids.sort_ids(values["ids"].splitlines(), sync.stream.connection)
+                self.chosen = backfill_ids.choose(found, sync)
+            except ValueError as error:
+                self.add_error("ids", str(error))
+            except ConnectorError as error:
+                self.add_error("ids", sentence(error))
+        return values
 
     def wanted(self) -> Wanted:
         values = self.cleaned_data
@@ -75,12 +110,18 @@ class BackfillForm(forms.Form):
         if values["dry_run"]:
             limit = min(limit or REHEARSED_HERE, REHEARSED_HERE)
         return Wanted(
-            values["sync"], values["where"], values["since"], values["until"], limit, values["dry_run"]
-        )
+            values["sync"], values["where"], values["since"], values["until"], limit, values["dry_run"],
+            self.chosen.ids, Reading(values["reading"]) if values["reading"] else None,
+        )  # fmt: skip
 
 
 @admin.register(Backfill)
 class BackfillAdmin(LogModelAdmin):
+    empty = (
+        "No backfill yet",
+        "A backfill writes the records that were there before a sync was switched on: see Backfill on its page.",
+    )
+    empty_next = ("admin:syncs_sync_changelist", "Syncs")
     list_display = ("started", "sync", "marked_state", "is_rehearsal", "progress", "counts", "reason")
     list_filter = ("state", "sync")
     list_select_related = ("sync", "run")
@@ -112,6 +153,7 @@ class BackfillAdmin(LogModelAdmin):
     @admin.display(description="asked for")
     def asked(self, obj: Backfill) -> str:
         parts = {
+            "ids": obj.plan.get("ids") and f"of a list of {obj.plan['ids']:,}",
             "where": obj.where,
             "modified since": obj.since and f"{obj.since:%Y-%m-%d %H:%M} UTC",
             "modified before": obj.until and f"{obj.until:%Y-%m-%d %H:%M} UTC",
@@ -124,9 +166,9 @@ class BackfillAdmin(LogModelAdmin):
         plan = obj.plan
         if not plan:
             return "–"
-        calls = ", ".join(f"{count:,} calls to {name}" for name, count in plan["calls"].items())
+        calls = ", ".join(f"{counted(count, 'call')} to {name}" for name, count in plan["calls"].items())
         took = backfill_words.duration(plan["seconds"])
-        return f"{plan['records']:,} records, {calls}, {took}. {plan['strategy']}."
+        return f"{counted(plan['records'], 'record')}, {calls}, {took}. {plan['strategy']}. {of_choice(plan)}".rstrip()
 
     @admin.display(description="reasons")
     def shown_reasons(self, obj: Backfill) -> str:
@@ -201,11 +243,12 @@ class BackfillAdmin(LogModelAdmin):
                 quote = backfill_plan.quote(wanted, timezone.now())
                 if "start" in request.POST:
                     return HttpResponseRedirect(self.page_of(self._start(request, wanted, quote)))
-                lines = backfill_words.of_quote(quote)
+                lines = [*form.chosen.remarks, *backfill_words.of_quote(quote)]
             except BackfillError as error:
                 form.add_error(None, str(error))
             except ConnectorError as error:
-                form.add_error("where" if error.code == "query" else None, sentence(error))
+                field = "ids" if form.chosen.ids else "where"
+                form.add_error(field if error.code == "query" else None, sentence(error))
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "form": form, "lines": lines,
             "title": "Start a backfill",
@@ -225,7 +268,7 @@ class BackfillAdmin(LogModelAdmin):
         now = timezone.now()
         count = backfill_queue.wake(obj, now)
         if backfill_queue.has_workers(now):
-            messages.success(request, f"{count} parts were handed to the workers.")
+            messages.success(request, f"{counted(count, 'part')} handed to the workers.")
         else:
             messages.warning(
                 request, "No worker of the queue “sync” is running. It begins when one is started."
@@ -236,6 +279,8 @@ class BackfillAdmin(LogModelAdmin):
 class RecordLinkAdmin(LogModelAdmin):
     """Each record's fate under its sync."""
 
+    empty = ("No record was met yet", "Each record that a sync or a backfill decides on is listed here.")
+    empty_next = ("admin:syncs_sync_changelist", "Syncs")
     list_display = ("record", "sync", "marked_state", "match_value", "reason", "version", "written")
     list_filter = ("state", "sync")
     list_select_related = ("sync",)

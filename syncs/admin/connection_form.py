@@ -19,6 +19,7 @@ from syncs.secrets import ENVIRONMENT_PREFIX
 SETTING = "setting_"
 SECRET = "secret_"  # noqa: S105 - the prefix of form fields
 REMOVE = "remove_"
+LONGEST_TEXT = 50_000
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -59,6 +60,8 @@ class ConnectionForm(HubForm):
         for setting in self.wanted:
             if setting.secret:
                 self._take_secret(setting, cleaned)
+            else:
+                self._check(setting, cleaned.get(SETTING + setting.name) or "")
         if self.wanted and not self.errors:
             self._name_what_is_missing(cleaned)
         return cleaned
@@ -102,6 +105,11 @@ class ConnectionForm(HubForm):
                 continue
             field = (SECRET if setting.secret else SETTING) + name
             self.add_error(field, f"{setting.label} is needed{_chosen(setting, by_name, config)}.")
+
+    def _check(self, setting: Setting, value: str) -> None:
+        problem = setting.check(value) if value else ""
+        if problem:
+            self.add_error(SETTING + setting.name, problem)
 
     def _take_secret(self, setting: Setting, cleaned: dict[str, Any]) -> None:
         connection: Any = self.instance
@@ -170,6 +178,9 @@ def _plain_field(setting: Setting, connection: Connection) -> forms.Field:
         choices = [*([] if setting.required else [("", "–")]), *setting.choices]
         select = widgets.UnfoldAdminSelectWidget(_when(setting))
         return forms.ChoiceField(choices=choices, widget=select, **shared)
+    if setting.multiline:
+        area = widgets.UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false", **_when(setting)})
+        return forms.CharField(max_length=LONGEST_TEXT, widget=area, **shared)
     return forms.CharField(
         max_length=500, widget=widgets.UnfoldAdminTextInputWidget(attrs=_when(setting)), **shared
     )

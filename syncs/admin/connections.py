@@ -8,11 +8,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
 from integration_hub.admin import HubModelAdmin
-from integration_hub.console import pills
+from integration_hub.console import pills, switching
 from integration_hub.console.buttons import Panel, button
 from syncs import connect, holds
 from syncs.admin import connection_form
@@ -33,7 +34,7 @@ class ConnectionAdmin(HubModelAdmin):
     list_filter = ("kind", "environment", "enabled")
     search_fields = ("name", "key")
     prepopulated_fields = {"key": ("name",)}
-    buttons = ("check_now", "hold", "release", "pause")
+    buttons = ("check_now", "hold", "release", "pause", "calls")
     actions = ("check_chosen", "hold_chosen", "release_chosen")
 
     class Media:
@@ -95,14 +96,20 @@ class ConnectionAdmin(HubModelAdmin):
     def get_buttons(self, request: HttpRequest, obj: Connection) -> tuple[str, ...]:
         state = obj.state(timezone.now())
         if state in (ConnectionState.HELD, ConnectionState.PAUSED):
-            return ("check_now", "release")
-        return ("check_now", "hold", "pause") if state == ConnectionState.OK else ("check_now",)
+            return ("check_now", "release", "calls")
+        return (
+            ("check_now", "hold", "pause", "calls") if state == ConnectionState.OK else ("check_now", "calls")
+        )
 
     @button("Check connection", icon="network_check", tone="primary")
     def check_now(self, request: HttpRequest, obj: Connection) -> None:
         result = connect.check(obj, timezone.now())
         words = " ".join([result.summary, *result.problems])
         messages.add_message(request, messages.SUCCESS if result.ok else messages.ERROR, words)
+
+    @button("Calls", icon="bar_chart", page=True)
+    def calls(self, request: HttpRequest, obj: Connection) -> HttpResponse:
+        return HttpResponseRedirect(reverse("console:usage", args=[obj.key]))
 
     @button("Hold", icon="front_hand")
     def hold(self, request: HttpRequest, obj: Connection) -> None:
@@ -142,7 +149,12 @@ class ConnectionAdmin(HubModelAdmin):
             holds.release(one, timezone.now())
         messages.success(request, f"{_so_many(len(chosen))} released.")
 
+    def response_change(self, request: HttpRequest, obj: Connection) -> HttpResponse:
+        return switching.asked(request) or super().response_change(request, obj)
+
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
+        if change:
+            switching.saving(request, f"connection:{obj.key}", obj, form)
         super().save_model(request, obj, form, change)
         if change and form.logs_in_elsewhere():
             messages.info(

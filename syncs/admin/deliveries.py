@@ -43,17 +43,17 @@ class DeliveryAdmin(LogModelAdmin):
     )
     list_filter = ("state", period("settled_at", "settled"), "connection")
     list_select_related = ("connection", "change", "alert__person")
-    search_fields = ("origin__exact", "remote_id__exact")
-    search_help_text = "Who wants it (such as rule:hot-leads), or the record's id."
+    search_fields = ("origin__exact", "record_id__exact", "remote_id__exact")
+    search_help_text = "Who wants it (such as rule:hot-leads), or the record's id here or there."
     actions = ("requeue_chosen", "dismiss_chosen")
     buttons = ("requeue", "dismiss")
     fields = (
-        "origin", "at", "record", "whom", "object_type", "operation", "marked_state", "priority", "due",
+        "origin", "for_run", "at", "record", "whom", "object_type", "operation", "marked_state", "priority", "due",
         "expires", "attempts", "attempted", "remote_id", "error_code", "error", "remedy", "settled",
         "dedup_key", "shown_payload",
     )  # fmt: skip
     readonly_fields = (
-        "at", "record", "whom", "marked_state", "due", "expires", "attempted", "settled", "shown_payload"
+        "for_run", "at", "record", "whom", "marked_state", "due", "expires", "attempted", "settled", "shown_payload"
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
@@ -69,6 +69,19 @@ class DeliveryAdmin(LogModelAdmin):
         by_origin = Delivery.objects.filter(origin=term).values("pk")
         by_record = Delivery.objects.filter(change__record_id=term).values("pk")
         return queryset.filter(pk__in=by_origin.union(by_record)), False
+
+    @admin.display(description="flow run")
+    def for_run(self, obj: Delivery) -> str:
+        """Lead to the run that wants it; its dedup key names it, as this app does not know of flows."""
+        kind, _, rest = obj.dedup_key.partition(":")
+        run = rest.partition(":")[0]
+        if kind != "flowrun" or not run.isdecimal():
+            return "–"
+        return format_html(
+            '<a class="hub-link" href="{}">Run {}</a>',
+            reverse("admin:routing_flowrun_change", args=[run]),
+            run,
+        )
 
     @admin.display(description="record")
     def record(self, obj: Delivery) -> str:

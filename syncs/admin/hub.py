@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from integration_hub.admin import HubModelAdmin
-from integration_hub.console import pills
+from integration_hub.console import pills, switching
 from integration_hub.console.buttons import Panel
 from syncs.models import HubSettings
 
@@ -26,6 +26,13 @@ class HubSettingsAdmin(HubModelAdmin):
             {"fields": ("keep_history_days", "keep_runs_days", "keep_callouts_days")},
         ),
     )
+
+    def save_model(self, request: HttpRequest, obj: HubSettings, form: Any, change: bool) -> None:
+        switching.saving(request, "hub", obj, form)
+        super().save_model(request, obj, form, change)
+
+    def response_change(self, request: HttpRequest, obj: HubSettings) -> HttpResponse:
+        return switching.asked(request) or super().response_change(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

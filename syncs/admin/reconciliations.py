@@ -27,6 +27,11 @@ class ReconciliationAdmin(LogModelAdmin):
     list_display = (
         "started", "sync", "state", "compared", "missing", "stale", "different", "extra", "repaired",
     )  # fmt: skip
+    empty = (
+        "No reconciliation yet",
+        "The hub makes one a week for each sync that is on, or at once by Reconcile now on the sync's page.",
+    )
+    empty_next = ("admin:syncs_sync_changelist", "Syncs")
     list_filter = ("sync",)
     list_select_related = ("run", "sync")
     fields = ("by_day", "differing")

@@ -16,9 +16,10 @@ from integration_hub.connectors.contract import Source
 from integration_hub.connectors.errors import ConfigError, ConnectorError
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button
-from syncs import connect, streams
+from syncs import connect, notices, streams
 from syncs.engine import poll
 from syncs.models import Connection, Stream, SyncRun
+from syncs.wording import counted
 
 BASELINE_HERE = 20_000
 """More records than this take longer than a browser waits."""
@@ -120,6 +121,7 @@ class StreamAdmin(HubModelAdmin):
             "Next poll": pills.time(obj.next_poll_at) if obj.enabled else "off",
             "First poll": pills.time(obj.started_at),
             "Baseline": pills.time(obj.baseline_at),
+            **_noticing(obj),
         }
         return Panel(
             pills=(pills.environment(obj.connection), pills.state(obj.connection, now)),
@@ -151,12 +153,14 @@ class StreamAdmin(HubModelAdmin):
         if run is None or run.error:
             messages.error(request, run.error if run else "Another baseline of this stream is running.")
             return
-        messages.success(request, f"{run.read:,} records read, {run.skipped:,} of them new to the hub.")
+        messages.success(
+            request, f"{counted(run.read, 'record')} read, {run.skipped:,} of them new to the hub."
+        )
 
     @button("Describe fields", icon="list_alt")
     def describe(self, request: HttpRequest, obj: Stream) -> None:
         described = streams.describe(obj, timezone.now())
-        messages.success(request, f"{described.label} has {len(described.fields)} fields.")
+        messages.success(request, f"{described.label} has {counted(len(described.fields), 'field')}.")
 
     @admin.action(description="Poll now", permissions=["act"])
     def poll_chosen(self, request: HttpRequest, queryset: QuerySet[Stream]) -> None:
@@ -200,7 +204,20 @@ def _result(stream: Stream, run: SyncRun) -> tuple[int, str]:
     if run.error:
         return messages.ERROR, f"{stream} could not be read: {run.error}"
     new = f"{run.waiting:,} new and handed to the rules" if run.waiting else "none of them new"
-    return messages.SUCCESS, f"{stream}: {run.read:,} records read, {new}."
+    return messages.SUCCESS, f"{stream}: {counted(run.read, 'record')} read, {new}."
+
+
+def _noticing(stream: Stream) -> dict[str, str]:
+    """Tell of change notices: where the vendor posts them, and whether they come."""
+    address = notices.address_of(stream.connection)
+    if not address:
+        return {}
+    missed = f"{stream.missed_by_notices:,} changes" if stream.noticed_at else "–"
+    return {
+        "Address for notices": address.replace(notices.TOKEN, "<token>"),
+        "Last notice": pills.time(stream.noticed_at),
+        "Found only by polls": missed,
+    }
 
 
 def _in_words(stream: Stream) -> str:
@@ -214,4 +231,6 @@ def _in_words(stream: Stream) -> str:
         else "Values from before the first poll are unknown: rules on “enters” and “changes” skip a record "
         "seen for the first time. Press “Learn current values” to know them."
     )
+    if not stream.interval_seconds:
+        return f"Never polled: it lives on events. {known}"
     return f"Polled every {stream.interval_seconds} seconds. {known}"

@@ -15,7 +15,9 @@ from syncs.models import Connection, FieldMapping, Stream, Sync
 
 SOURCES = "source-fields"
 PATHS = "destination-paths"
+TYPES = "object-types"
 """The lists that all boxes of their kind share."""
+WHAT_IT_WRITES = "At Iterable: user, event (one for each change), or a list that users are put on."
 
 if TYPE_CHECKING:
     _FormSet = BaseInlineFormSet[Any, Any, Any]  # generic in its stubs only
@@ -32,8 +34,12 @@ class SyncForm(HubForm):
         super().__init__(*args, **kwargs)
         if "match_path" in self.fields:
             self.fields["match_path"].widget = SuggestedInput(PATHS, path_options(self.instance))
-        if "deleted_path" in self.fields:
-            self.fields["deleted_path"].widget = SuggestedInput(PATHS)
+        if "object_type" in self.fields:
+            self.fields["object_type"].widget = SuggestedInput(TYPES, type_options(self.instance))
+            self.fields["object_type"].help_text = WHAT_IT_WRITES
+        for name in ("deleted_path", "external_id_path"):
+            if name in self.fields:
+                self.fields[name].widget = SuggestedInput(PATHS)
         destination: Any = self.fields.get("destination")
         if destination is not None:
             writable = [one.pk for one in Connection.objects.all() if destinations.can_be_written(one)]
@@ -48,8 +54,8 @@ class LineForm(ModelForm):
     class Meta:
         model = FieldMapping
         fields = (
-            "position", "source", "destination", "transform", "expression", "default", "value_map",
-            "unknown_value", "write_mode", "required",
+            "position", "source", "destination", "transform", "expression", "default", "when_empty",
+            "value_map", "unknown_value", "write_mode", "winner", "required",
         )  # fmt: skip
         widgets = {
             "source": SuggestedInput(SOURCES),
@@ -60,7 +66,7 @@ class LineForm(ModelForm):
         help_texts = {
             "expression": "For Liquid: `value` is the source field, `record` all of it. "
             "For Phone: the country of numbers without one, such as DE; empty: US.",
-            "default": "Used when the source is empty. Without it the destination keeps what it has.",
+            "default": "Used when the source is empty. It goes before the choice to clear.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -108,10 +114,27 @@ def path_options(sync: Sync) -> list[tuple[str, str]]:
     known = {"email", "userId"}
     if sync.pk:
         known |= set(sync.mappings.values_list("destination", flat=True))
-        usable = Connection.objects.usable(timezone.now()).filter(pk=sync.destination_id, check_ok=True)
-        if usable.exists():
+        if _answers(sync.destination_id):
             known |= set(destinations.offered(sync.destination, sync.object_type))
     return [(name, "") for name in sorted(known)]
+
+
+def type_options(sync: Sync) -> list[tuple[str, str]]:
+    """Return what can be written at the sync's destination; for a new sync at any that answers, its name before it."""
+    if sync.destination_id:
+        return destinations.object_types(sync.destination) if _answers(sync.destination_id) else []
+    writable = [one for one in Connection.objects.usable(timezone.now()) if destinations.can_be_written(one)]
+    return [
+        (name, f"{one}: {label}")
+        for one in writable
+        if one.check_ok
+        for name, label in destinations.object_types(one)
+    ]
+
+
+def _answers(connection_id: int) -> bool:
+    usable = Connection.objects.usable(timezone.now()).filter(pk=connection_id, check_ok=True)
+    return usable.exists()
 
 
 def _last(row: FieldMapping) -> int:

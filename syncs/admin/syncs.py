@@ -14,14 +14,19 @@ from django.utils.html import format_html
 
 from integration_hub.admin import HubInline, HubModelAdmin
 from integration_hub.connectors.errors import ConnectorError
-from integration_hub.console import pills
+from integration_hub.console import pills, switching
 from integration_hub.console.buttons import Panel, button, sentence
-from syncs import mapping_check, mapping_preview, mapping_rows
+from syncs import destinations, mapping_check, mapping_preview, mapping_rows, queues
 from syncs.admin.sync_form import LineForm, LineFormSet, SyncForm
+from syncs.admin.ties import TieInline
+from syncs.engine import reconcile, schema_check
+from syncs.engine.reconcile import ReconcileError
 from syncs.mapping_check import Finding
 from syncs.mapping_preview import PreviewError
 from syncs.mapping_rows import MappingImportError
-from syncs.models import FieldMapping, Sync
+from syncs.models import FieldMapping, SchemaCheck, Sync
+from syncs.schedules import SYNC
+from syncs.wording import counted
 
 
 class LineInline(HubInline):
@@ -41,13 +46,42 @@ class SyncAdmin(HubModelAdmin):
     list_select_related = ("stream__connection", "destination")
     search_fields = ("name", "key")
     prepopulated_fields = {"key": ("name",)}
-    inlines = (LineInline,)
-    buttons = ("preview", "export_mapping", "import_mapping", "backfill", "enable", "disable")
-    conditional_fields = {"deleted_path": "when_deleted == 'mark'"}
+    inlines = (LineInline, TieInline)
+    buttons = (
+        "preview",
+        "export_mapping",
+        "import_mapping",
+        "backfill",
+        "reconcile_now",
+        "check_fields",
+        "enable",
+        "disable",
+    )
+    empty = (
+        "No syncs yet",
+        "A sync writes the records of a stream to a destination such as Iterable. It needs a stream and a connection.",
+    )
+    empty_next = ("admin:syncs_stream_changelist", "Streams")
+    conditional_fields = {
+        "deleted_path": "when_deleted == 'mark'",
+        "when_new": "counterpart != ''",
+        "most_writes": "counterpart != ''",
+        "within_minutes": "counterpart != ''",
+    }
     fieldsets = (
         (None, {"fields": ("name", "key")}),
         ("From and to", {"fields": ("stream", "destination", "object_type", "match_path", "precedence")}),
+        ("How it writes", {"fields": ("policy", "external_id_path")}),
         ("When a record is deleted or merged away", {"fields": ("when_deleted", "deleted_path")}),
+        (
+            "Two-way",
+            {
+                "fields": ("counterpart", "when_new", "most_writes", "within_minutes"),
+                "description": "Only on the way back: the sync that reads from where another one writes. "
+                "The two then keep their records alike. A backfill overwrites what was edited there: "
+                "finish it before the way back is set up.",
+            },
+        ),
     )
 
     @admin.display(description="state", ordering="enabled")
@@ -75,10 +109,16 @@ class SyncAdmin(HubModelAdmin):
             if obj.enabled
             else "Off: nothing is sent. Preview the mapping on a record, then enable it."
         )
-        return Panel(pills=(self.switched(obj),), sentences=(words, way))
+        checked = SchemaCheck.objects.filter(origin=obj.origin).first()
+        facts = {"Fields checked (UTC)": pills.time(checked.checked_at)} if checked else {}
+        problems = (*checked.problems, *checked.unasked) if checked else ()
+        return Panel(pills=(self.switched(obj),), sentences=(words, way), facts=facts, problems=problems)
 
     def get_buttons(self, request: HttpRequest, obj: Sync) -> tuple[str, ...]:
-        others = [name for name in self.buttons if name not in ("enable", "disable")]
+        left_out = {"enable", "disable"}
+        if destinations.tells_events(obj):
+            left_out |= {"backfill", "reconcile_now"}
+        others = [name for name in self.buttons if name not in left_out]
         return (*others, "disable" if obj.enabled else "enable")
 
     @button("Preview", icon="visibility", tone="primary", page=True)
@@ -99,7 +139,7 @@ class SyncAdmin(HubModelAdmin):
         more = {"text": text, "left_out": left_out, "title": f"Mapping of {obj}"}
         return self._page(request, obj, "hub/sync_json.html", more)
 
-    @button("Import mapping", icon="upload", page=True)
+    @button("Import mapping", icon="upload", page=True, needs="syncs.change_sync")
     def import_mapping(self, request: HttpRequest, obj: Sync) -> HttpResponse:
         if not self.may_act(request):
             raise PermissionDenied
@@ -114,12 +154,37 @@ class SyncAdmin(HubModelAdmin):
                 return HttpResponseRedirect(self.page_of(obj))
         return self._page(request, obj, "hub/sync_json.html", more)
 
-    @button("Backfill", icon="cloud_sync", page=True)
+    @button("Backfill", icon="cloud_sync", page=True, needs="syncs.add_backfill")
     def backfill(self, request: HttpRequest, obj: Sync) -> HttpResponse:
         return HttpResponseRedirect(f"{reverse('admin:syncs_backfill_add')}?sync={obj.pk}")
 
+    @button("Reconcile now", icon="rule")
+    def reconcile_now(self, request: HttpRequest, obj: Sync) -> HttpResponse | None:
+        try:
+            one = reconcile.ask(obj, timezone.now())
+        except ReconcileError as error:
+            messages.error(request, str(error))
+            return None
+        queues.wake("syncs.tasks.reconcile_sync", obj.pk, queue=SYNC)
+        messages.success(request, "The workers compare it now. Load this page again to see how far they are.")
+        return HttpResponseRedirect(reverse("admin:syncs_reconciliation_change", args=[one.pk]))
+
+    @button("Check fields", icon="rule_settings")
+    def check_fields(self, request: HttpRequest, obj: Sync) -> None:
+        found = schema_check.check(obj, timezone.now())
+        if found:
+            messages.error(
+                request, f"{counted(len(found), 'thing')} that it uses would break it; see above the form."
+            )
+        else:
+            messages.success(
+                request, "All fields and values that it uses are there, as far as both sides answered."
+            )
+
     @button("Enable", icon="toggle_on")
-    def enable(self, request: HttpRequest, obj: Sync) -> None:
+    def enable(self, request: HttpRequest, obj: Sync) -> HttpResponse | None:
+        if asked := switching.choice(obj.origin):
+            return asked
         rows = list(obj.mappings.select_related("value_map"))
         found = mapping_check.problems(obj, rows, timezone.now())
         in_the_way = [_placed(one, rows) for one in found if not one.warning]
@@ -127,11 +192,14 @@ class SyncAdmin(HubModelAdmin):
             messages.error(request, one)
         if not in_the_way:
             Sync.objects.filter(pk=obj.pk).update(enabled=True)
+            switching.note(request, obj.origin, on=True)
             messages.success(request, f"{obj} is on: changes are sent from now on.")
+        return None
 
     @button("Disable", icon="toggle_off")
     def disable(self, request: HttpRequest, obj: Sync) -> None:
         Sync.objects.filter(pk=obj.pk).update(enabled=False)
+        switching.note(request, obj.origin, on=False)
         messages.success(request, f"{obj} is off. What waits stays where it is.")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -148,7 +216,7 @@ class SyncAdmin(HubModelAdmin):
         wrong = [_placed(one, rows) for one in found if not one.warning]
         if not wrong:
             count, gone = mapping_rows.replace(obj, rows)
-            messages.success(request, f"The mapping has {count} lines now; {gone} were removed.")
+            messages.success(request, f"The mapping has {counted(count, 'line')} now; {gone} removed.")
         for one in found:
             if one.warning and not wrong:
                 messages.warning(request, _placed(one, rows))

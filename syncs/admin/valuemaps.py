@@ -42,6 +42,10 @@ class EntryInline(HubInline):
 
 @admin.register(ValueMap)
 class ValueMapAdmin(HubModelAdmin):
+    empty = (
+        "No value maps yet",
+        "A value map translates single values, such as countries, in lines of a mapping.",
+    )
     list_display = ("name", "key", "size")
     search_fields = ("name", "key")
     prepopulated_fields = {"key": ("name",)}

@@ -6,41 +6,37 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from integration_hub.connectors.records import Operation
-from syncs import links, mapping_rows, outbox, writes
+from syncs import destinations, links, mapping_rows, nesting, outbox, pairing, ties, twoway, writes
+from syncs.engine import happenings, succession
+from syncs.engine.fates import (
+    CONVERTED_FATE,
+    IGNORED,
+    NOT_THERE,
+    OLDER,
+    ONLY_CREATES,
+    REPEATED,
+    SUPERSEDED,
+    UNCHANGED,
+    WAITING,
+    Fate,
+)
 from syncs.engine.mapping import Mapped, Mapper
+from syncs.engine.open_deliveries import Open, by_record, formers, read_open
 from syncs.links import Entry, Link
-from syncs.models import Change, Delivery, Stream, Sync
+from syncs.models import Change, Stream, Sync
 from syncs.models.changes import ChangeOrigin
 from syncs.models.deliveries import DeliveryState
 from syncs.models.links import LinkState
-from syncs.models.syncs import WhenDeleted
+from syncs.models.syncs import Policy, WhenDeleted
 
 CONVERTED = "IsConverted"
 """The field that says of a Salesforce lead that its contact is to be followed from now on."""
 CONTACT = "Contact"
 AT_ONCE = 500
 NEWER = "A newer version of the record took its place."
-
-
-class Fate(NamedTuple):
-    """What one change came to under one sync: waiting, unchanged or skipped."""
-
-    outcome: str
-    code: str = ""
-    reason: str = ""
-
-
-WAITING = Fate("waiting")
-UNCHANGED = Fate("unchanged", "unchanged", "What would be written stands there already.")
-SUPERSEDED = Fate("skipped", "superseded", "A newer version of the record was decided together with it.")
-OLDER = Fate("skipped", "older", "A newer version of the record was decided before.")
-IGNORED = Fate("skipped", "deletion_ignored", "The sync leaves deleted records there as they are.")
-NOT_THERE = Fate("skipped", "not_there", "The deleted record was never written there.")
-CONVERTED_FATE = Fate("skipped", "converted", "The lead was converted: its contact is synced in its place.")
-REPEATED = Fate("skipped", "already_queued", "This version was queued before.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +47,12 @@ class Target:
     mapper: Mapper
     family: Mapping[int, Sync]
     follows_contact: bool
+    sources: frozenset[str] = frozenset()
+    pairing: pairing.Pairing | None = None
 
-
-class Open(NamedTuple):
-    """A delivery that waits or is being sent."""
-
-    pk: int
-    sync_id: int
-    record_id: str
-    state: str
-    version_at: datetime
-    lane: str
-    attempts: int
-    match: str
-    deleted: bool | None
+    @property
+    def tells_events(self) -> bool:
+        return destinations.tells_events(self.sync)
 
 
 @dataclass(slots=True)
@@ -78,11 +66,14 @@ class Case:
 
 def load(stream: Stream) -> list[Target]:
     """Return the stream's enabled syncs, those that go first first."""
-    syncs = stream.syncs.filter(enabled=True).select_related("stream").order_by("precedence", "pk")
+    syncs = stream.syncs.filter(enabled=True).select_related("stream", "destination")
     found = []
-    for sync in syncs:
+    for sync in syncs.order_by("precedence", "pk"):
         family = writes.siblings(sync)
-        found.append(Target(sync, mapping_rows.mapper_of(sync), family, follows_contact(sync, family)))
+        sources = frozenset(mapping_rows.source_fields(sync))
+        follows = follows_contact(sync, family)
+        mapper = mapping_rows.mapper_of(sync)
+        found.append(Target(sync, mapper, family, follows, sources, pairing.load(sync)))
     return found
 
 
@@ -103,7 +94,12 @@ def decide(targets: Iterable[Target], changes: Sequence[Change], now: datetime) 
     fates: dict[int, list[Fate]] = {change.pk: [] for change in changes}
     told: dict[int, dict[str, Fate]] = {}
     for target in targets:
-        for pk, fate in _Deciding(target, now).all(changes).items():
+        decided = (
+            happenings.decide(target, changes, now)
+            if target.tells_events
+            else _Deciding(target, now).all(changes)
+        )
+        for pk, fate in decided.items():
             fates[pk].append(fate)
             if fate is not WAITING:
                 told.setdefault(pk, {})[target.sync.key] = fate
@@ -122,6 +118,8 @@ class _Deciding:
         self.notes: list[Entry] = []
         self.given_up: dict[str, list[int]] = {}
         self.drafts: list[outbox.Draft] = []
+        self.released: set[str] = set()
+        self.wishes: list[ties.Wish] = []
 
     def all(self, changes: Sequence[Change]) -> dict[int, Fate]:
         newest: dict[str, Change] = {}
@@ -131,8 +129,10 @@ class _Deciding:
                 self.fates[older.pk] = SUPERSEDED
             newest[change.record_id] = change
         # The locked first: what is settled before the lock is in the links, what is not stays open until we are done.
-        self.open = _by_record(self._open(record_id__in=list(newest), sync=self.sync))
+        self.open = by_record(read_open(record_id__in=list(newest), sync=self.sync))
         self.links = links.read(self.sync.pk, newest)
+        two_way = self.target.pairing
+        self.desk = twoway.Desk(two_way, list(newest.values()), self.links, self.now) if two_way else None
         deleted = [one for one in newest.values() if one.origin == ChangeOrigin.DELETED]
         living = [one for one in newest.values() if one.origin != ChangeOrigin.DELETED]
         cases = [case for one in living if (case := self._case(one))]
@@ -152,9 +152,9 @@ class _Deciding:
         if self.target.follows_contact and change.values.get(CONVERTED) is True:
             self._skip(change, CONVERTED_FATE)
             return None
-        mapped = self.target.mapper(change.values)
+        mapped = self.target.mapper(change.values, change.record_id)
         if mapped.problem:
-            self._skip(change, Fate("skipped", mapped.code, mapped.problem))
+            self._skip(change, Fate("skipped", mapped.code, mapped.problem), problem=mapped.code)
             return None
         return Case(change, mapped, link)
 
@@ -172,7 +172,7 @@ class _Deciding:
         inside |= {(self.sync.pk, one.record_id) for one in deleted}
         self.coming: dict[str, list[Open]] = {}
         lanes = [writes.lane(self.sync, value) for value in values]
-        others = self._open(connection=self.sync.destination_id, lane__in=lanes)
+        others = read_open(connection=self.sync.destination_id, lane__in=lanes)
         for one in others:
             if one.sync_id in self.target.family and (one.sync_id, one.record_id) not in inside:
                 self.coming.setdefault(one.match, []).append(one)
@@ -215,17 +215,27 @@ class _Deciding:
 
     def _write(self, case: Case) -> None:
         change, mapped, link = case.change, case.mapped, case.link
+        self.wishes += ties.wishes(change.record_id, self.target.mapper.foreign(change.values))
         own = self.open.get(change.record_id, [])
         rivals = self.coming.get(mapped.match_value, ())
         in_flight = any(one.state == DeliveryState.SENDING for one in (*own, *rivals))
+        if self.desk:
+            judged = self.desk.judge(change, mapped, is_open=bool(own))
+            if isinstance(judged, Fate):
+                self.fates[change.pk] = judged
+                return
+            case.mapped = mapped = judged
         self._give_up(own, NEWER)
-        if link and not in_flight and link.is_same(mapped.match_value, mapped.digest):
+        if link and not self.desk and not in_flight and link.is_same(mapped.match_value, mapped.digest):
             self.fates[change.pk] = UNCHANGED
             self.notes.append(self._entry(change, LinkState.WRITTEN, "", mapped.match_value))
             return
+        if self.sync.policy == Policy.CREATE and link and link.written_at:
+            self.fates[change.pk] = ONLY_CREATES
+            return
         name = self._name(self.sync.pk, change.record_id)
         self._give_up(rivals, writes.collapsed(name, self.sync.match_path))
-        self._enqueue(change, Operation.UPSERT, self._payload(case, own))
+        self._enqueue(change, self.sync.operation(), self._payload(case, own))
 
     def _payload(self, case: Case, own: Sequence[Open]) -> dict[str, Any]:
         mapped, link = case.mapped, case.link
@@ -235,16 +245,18 @@ class _Deciding:
             "values": mapped.payload,
             "on_create": mapped.on_create,
             "if_empty": mapped.if_empty,
-            # An earlier try may have landed under another key, and then it is this one that moves.
-            "former": next(
-                (one.match for one in own if one.attempts and one.match != mapped.match_value), ""
-            ),
+            "former": formers(own, mapped.match_value),
         }
         if link and link.state == LinkState.REMOVED and self.sync.when_deleted == WhenDeleted.MARK:
-            writes.merge(payload["values"], writes.nested(self.sync.deleted_path, False))
+            nesting.merge(payload["values"], nesting.nested(self.sync.deleted_path, False))
         return {name: value for name, value in payload.items() if value or name == "digest"}
 
     def _delete(self, change: Change) -> None:
+        if self.desk:
+            echoed = self.desk.deleted(change, self.target.mapper(change.values).match_value)
+            if echoed:
+                self.fates[change.pk] = echoed
+                return
         own, link = self.open.get(change.record_id, []), self.links.get(change.record_id)
         if self.sync.when_deleted == WhenDeleted.IGNORE:
             self.fates[change.pk] = IGNORED
@@ -264,13 +276,14 @@ class _Deciding:
         if other:
             reason = f"Deleted in the source, but {other} has the same {self.sync.match_path}: it stays."
             self.fates[change.pk] = Fate("skipped", "shared", reason)
+            self.released.add(match)
             self.notes.append(self._entry(change, LinkState.REMOVED, reason, match))
             return
-        values = writes.nested(self.sync.match_path, match)
+        values = nesting.nested(self.sync.match_path, match)
         operation = Operation.DELETE
         if self.sync.when_deleted == WhenDeleted.MARK:
             operation = Operation.UPSERT
-            writes.merge(values, writes.nested(self.sync.deleted_path, True))
+            nesting.merge(values, nesting.nested(self.sync.deleted_path, True))
         self._enqueue(change, operation, {"match": match, "digest": "", "deleted": True, "values": values})
 
     def _other(self, match: str) -> str:
@@ -282,10 +295,14 @@ class _Deciding:
         others += [one for one in self.coming.get(match, ()) if not one.deleted]
         return self._name(others[0].sync_id, others[0].record_id) if others else ""
 
-    def _skip(self, change: Change, fate: Fate, match_value: str = "") -> None:
+    def _skip(self, change: Change, fate: Fate, match_value: str = "", problem: str | None = None) -> None:
         self.fates[change.pk] = fate
         self._give_up(self.open.get(change.record_id, ()), NEWER)
-        self.notes.append(self._entry(change, LinkState.SKIPPED, fate.reason, match_value))
+        entry = self._entry(change, LinkState.SKIPPED, fate.reason, match_value)
+        self.notes.append(entry._replace(problem=problem))
+        link = self.links.get(change.record_id)
+        if link and link.state == LinkState.WRITTEN and link.match_value != match_value:
+            self.released.add(link.match_value)
 
     def _entry(self, change: Change, state: str, reason: str, match_value: str) -> Entry:
         return Entry(self.sync.pk, change.record_id, match_value, "", change.modified_at, state, reason)
@@ -325,20 +342,10 @@ class _Deciding:
             if draft.change_id is not None and draft.change_id not in stored:
                 self.fates[draft.change_id] = REPEATED
         links.note(self.notes)
-
-    def _open(self, **where: Any) -> list[Open]:
-        """Read open deliveries, locked: what a sender takes meanwhile is not ours to replace."""
-        many = next(name for name in where if name in ("record_id__in", "lane__in"))
-        values = where.pop(many)
-        found: list[Open] = []
-        for start in range(0, len(values), AT_ONCE):
-            part = {many: values[start : start + AT_ONCE]}
-            rows = (
-                Delivery.objects.filter(settled_at=None, **where, **part).order_by("pk").select_for_update()
-            )
-            columns = (*Open._fields[:-2], "payload__match", "payload__deleted")
-            found += [Open(*row) for row in rows.values_list(*columns)]
-        return found
+        if self.desk:
+            self.desk.store()
+        ties.want(self.wishes, self.now)
+        succession.follow(self.sync, self.released, self.now)
 
 
 def give_up(targets: Iterable[Target], changes: Sequence[Change], error: Exception) -> None:
@@ -347,13 +354,6 @@ def give_up(targets: Iterable[Target], changes: Sequence[Change], error: Excepti
     told = {target.sync.key: Fate("skipped", "internal", text) for target in targets}
     if told:
         _remember({change.pk: told for change in changes})
-
-
-def _by_record(deliveries: Iterable[Open]) -> dict[str, list[Open]]:
-    found: dict[str, list[Open]] = {}
-    for one in deliveries:
-        found.setdefault(one.record_id, []).append(one)
-    return found
 
 
 def _remember(told: Mapping[int, Mapping[str, Fate]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,22 +18,24 @@ from django.utils import timezone
 
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.records import ScanPage
-from syncs import limits, mapping_rows, writes
+from syncs import destinations, limits, mapping_rows, nesting, pairing, writes
 from syncs.engine import backfill_plan
 from syncs.engine.audience import CONTACT
 from syncs.engine.backfill_desk import Desk, Side
 from syncs.engine.backfill_fates import Setting, Tally
 from syncs.engine.backfill_ledger import Ledger, LostLeaseError
-from syncs.engine.backfill_pipeline import WRITERS, Pipeline, Team
+from syncs.engine.backfill_pipeline import GRACE, WRITERS, Pipeline, Team
 from syncs.engine.backfill_plan import Quote, Wanted
-from syncs.engine.backfill_switches import Verdict, after_error
+from syncs.engine.backfill_reading import Reading, end_jobs
+from syncs.engine.backfill_switches import Verdict, after_error, look, obstacle
 from syncs.engine.backfill_threads import Range, Way, as_scannable
 from syncs.models import Backfill, Partition, Priority, Stream, SyncRun
 from syncs.models.backfills import BackfillState
 from syncs.models.runs import RunKind, RunState
-from syncs.models.syncs import WhenDeleted
+from syncs.models.syncs import Policy, WhenDeleted
 
-Tell = Callable[[Tally], None]
+Tell = Callable[[Tally, str], None]
+"""Is told what was counted so far, and what it waits for, if it does."""
 
 
 class BackfillError(Exception):
@@ -43,6 +46,15 @@ def start(wanted: Wanted, quote: Quote, now: datetime) -> Backfill:
     """Store a backfill with its partitions; nothing is read or written yet. BackfillError: there is one already."""
     if not wanted.dry_run and not wanted.sync.enabled:
         raise BackfillError(f"{wanted.sync} is switched off. Switch it on first, or make a dry run.")
+    if destinations.tells_events(wanted.sync):
+        raise BackfillError(
+            f"{wanted.sync} tells events of changes: of what is there already it tells nothing."
+        )
+    ends = None if wanted.dry_run else pairing.ends_of(wanted.sync)
+    if ends and ends[1].enabled:
+        raise BackfillError(
+            f"“{ends[1]}” brings edits back, and a backfill would write over them. Switch that way back off first."
+        )
     connection = wanted.sync.stream.connection
     try:
         with transaction.atomic():
@@ -53,10 +65,7 @@ def start(wanted: Wanted, quote: Quote, now: datetime) -> Backfill:
                 sync=wanted.sync, run=run, where=wanted.where, since=wanted.since, until=wanted.until,
                 limit=wanted.limit, dry_run=wanted.dry_run, plan=quote.facts(), expected=quote.records,
             )  # fmt: skip
-            Partition.objects.bulk_create(
-                Partition(backfill=backfill, number=number, after=after, up_to=up_to)
-                for number, (after, up_to) in enumerate(quote.ranges)
-            )
+            Partition.objects.bulk_create(_partitions(backfill, quote))
     except IntegrityError:
         raise BackfillError(
             f"A backfill of {wanted.sync} is on its way already. Resume or cancel that one."
@@ -72,7 +81,7 @@ def work(
     first: ScanPage | None = None,
     seconds: float | None = None,
     clock: Callable[[], datetime] = timezone.now,
-    tell: Tell = lambda tally: None,
+    tell: Tell = lambda tally, words: None,
 ) -> Backfill:
     """Work on free partitions, `most` of them, for `seconds`, and return the backfill as it is then.
 
@@ -100,11 +109,16 @@ def work(
     return Backfill.objects.select_related("run", "sync").get(pk=backfill.pk)
 
 
-def resume(backfill: Backfill, now: datetime) -> None:
-    """Let it go on where it was stopped. BackfillError: it has ended, or a dry run, which is just made again."""
+def resume(backfill: Backfill, now: datetime, reading: Reading | None = None) -> None:
+    """Let it go on where it was stopped, or read on by REST what a bulk job did not give.
+
+    BackfillError: it has ended, or a dry run, which is just made again.
+    """
     if backfill.dry_run or backfill.state in (BackfillState.DONE, BackfillState.CANCELLED):
         raise BackfillError(f"This backfill is {backfill.get_state_display().lower()}. Start a new one.")
     with suppress(IntegrityError), transaction.atomic():
+        if reading is not None:
+            _read_otherwise(backfill, reading)
         Backfill.objects.filter(pk=backfill.pk).update(state=BackfillState.RUNNING, resume_at=None, reason="")
         SyncRun.objects.filter(pk=backfill.run_id).update(state=RunState.RUNNING, finished_at=None, error="")
         return
@@ -134,6 +148,11 @@ def is_affordable(backfill: Backfill, now: datetime) -> bool:
     return all(limits.calls_left(side, Priority.BACKFILL, now) != 0 for side in sides)
 
 
+def is_blocked(backfill: Backfill, now: datetime) -> bool:
+    """Say whether a switch, a hold or a pause would stop it at once."""
+    return obstacle(backfill, backfill.sync.stream.connection, now).verdict is not None
+
+
 def _work(
     backfill: Backfill,
     parts: Sequence[Partition],
@@ -143,14 +162,17 @@ def _work(
     seconds: float | None,
     tell: Tell,
 ) -> Verdict | None:
+    stop = look(backfill, backfill.sync.stream.connection, ledger.clock()).verdict
+    if stop is not None:
+        return stop
+    Backfill.objects.filter(pk=backfill.pk, state=BackfillState.RUNNING).update(reason="")
     clock, desk = ledger.clock, Desk()
-    connections = [backfill.sync.stream.connection]
-    connections += [] if backfill.dry_run else [backfill.sync.destination]
+    written_to = [] if backfill.dry_run else [backfill.sync.destination]
     sides: list[Side] = []
     try:
-        for connection in connections:
+        for connection in (backfill.sync.stream.connection, *written_to):
             try:
-                sides.append(Side(connection, desk, clock))
+                sides.append(Side(connection, desk, clock, backfill.sync.origin))
             except ConnectorError as error:
                 return after_error(connection, error, clock())
         source, destination = sides[0], sides[1] if len(sides) > 1 else None
@@ -161,16 +183,39 @@ def _work(
             return after_error(source.connection, error, clock())
         ranges = [_range(backfill, part, team, first) for part in parts]
         until = clock() + timedelta(seconds=seconds) if seconds is not None else None
-        pipeline = Pipeline(team, ledger, ranges, until=until, tell=tell)
+        pipeline = Pipeline(team, ledger, ranges, until=until, grace=_grace(seconds), tell=tell)
         pipeline.run()
+        sides += _end_jobs(backfill, parts, pipeline)
     finally:
         desk.close()
         for side in sides:
             side.close()
         ledger.close()
-    if pipeline.rehearsal is not None and pipeline.verdict is None:
-        _keep_rehearsal(backfill, pipeline.rehearsal.tally, pipeline.rehearsal.samples)
+    _keep_rehearsal(backfill, pipeline)
     return pipeline.verdict
+
+
+def _end_jobs(backfill: Backfill, parts: Sequence[Partition], pipeline: Pipeline) -> list[Side]:
+    """Give up the bulk jobs that nobody will read on; those of a pause are gone on with."""
+    is_over = backfill.dry_run or (pipeline.verdict and pipeline.verdict.state == BackfillState.CANCELLED)
+    done = set(backfill.partitions.filter(done=True).values_list("pk", flat=True))
+    marks = [mark for part in parts if part.in_bulk and (is_over or part.pk in done)
+             and (mark := pipeline.ledger.marks.get(part.pk, part.after))]  # fmt: skip
+    if not marks:
+        return []
+    desk = Desk()
+    side = Side(backfill.sync.stream.connection, desk, pipeline.clock, backfill.sync.origin)
+    with side.connector() as connector:
+        end_jobs(connector, marks)
+    desk.serve(0)
+    return [side]
+
+
+def _grace(seconds: float | None) -> timedelta:
+    """Return how long what is on its way may take to come back; a task is stopped when its time is over."""
+    if seconds is None:
+        return GRACE
+    return min(GRACE, timedelta(seconds=max(settings.Q_CLUSTER["timeout"] - seconds, 1.0) / 2))
 
 
 def _team(backfill: Backfill, source: Side, destination: Side | None, writers: int, now: datetime) -> Team:
@@ -189,13 +234,48 @@ def _team(backfill: Backfill, source: Side, destination: Side | None, writers: i
         lane=lambda match_value: writes.lane(sync, match_value),
         follows_contact=contacts.exists(),
         name=lambda sync_id: family[sync_id].name,
+        only_creates=sync.policy == Policy.CREATE,
+        gives_ids=destinations.gives_ids(sync),
     )
-    unmark = writes.nested(sync.deleted_path, False) if sync.when_deleted == WhenDeleted.MARK else {}
+    unmark = nesting.nested(sync.deleted_path, False) if sync.when_deleted == WhenDeleted.MARK else {}
+    way = Way(
+        sync.object_type, sync.match_path, unmark, sync.operation(), sync.external_id_path,
+        looks_first=destinations.gives_ids(sync),
+    )  # fmt: skip
     return Team(
         backfill=backfill, setting=setting, mapper=mapping_rows.mapper_of(sync),
-        way=Way(sync.object_type, sync.match_path, unmark), source=source, destination=destination,
+        way=way, source=source, destination=destination,
         fields=fields, batch_size=getattr(sync.destination.connector_class, "batch_size", 1), writers=writers,
     )  # fmt: skip
+
+
+def _partitions(backfill: Backfill, quote: Quote) -> list[Partition]:
+    if quote.lists:
+        return [
+            Partition(backfill=backfill, number=number, ids="\n".join(ids))
+            for number, ids in enumerate(quote.lists)
+        ]
+    return [
+        Partition(
+            backfill=backfill,
+            number=number,
+            after=after,
+            up_to=up_to,
+            in_bulk=quote.choice.reading == Reading.BULK,
+        )
+        for number, (after, up_to) in enumerate(quote.ranges)
+    ]
+
+
+def _read_otherwise(backfill: Backfill, reading: Reading) -> None:
+    """Read all by REST what a job was to give: what is settled already is told by the links, and not counted again."""
+    open_parts = backfill.partitions.filter(done=False)
+    if reading == Reading.REST:
+        open_parts.filter(in_bulk=True).update(in_bulk=False, after="")
+    elif open_parts.filter(in_bulk=False).exists():
+        raise BackfillError(
+            "It reads by REST and goes on so. To read by a bulk job, cancel it and start anew."
+        )
 
 
 def _range(backfill: Backfill, part: Partition, team: Team, first: ScanPage | None) -> Range:
@@ -204,15 +284,25 @@ def _range(backfill: Backfill, part: Partition, team: Team, first: ScanPage | No
     scan = replace(
         backfill_plan.scan_of(wanted, team.fields), after_id=part.after, up_to_id=part.up_to, limit=limit
     )
+    if part.in_bulk:
+        return Range(part.pk, replace(scan, limit=backfill.limit), in_bulk=True)
+    if part.ids:
+        ids = part.ids.splitlines()
+        return Range(part.pk, scan, ids=ids[bisect_right(ids, part.after) :])
     is_new = part.number == 0 and not part.after
     return Range(part.pk, scan, first if is_new else None)
 
 
-def _keep_rehearsal(backfill: Backfill, tally: Tally, samples: dict[str, list[dict[str, object]]]) -> None:
+def _keep_rehearsal(backfill: Backfill, pipeline: Pipeline) -> None:
+    """Store what a dry run found, if it came to its end."""
+    rehearsal = pipeline.rehearsal
+    if rehearsal is None or pipeline.verdict is not None:
+        return
+    tally = rehearsal.tally
     SyncRun.objects.filter(pk=backfill.run_id).update(
         read=tally.read, unchanged=tally.unchanged, skipped=tally.skipped, reasons=dict(tally.reasons)
     )
-    Backfill.objects.filter(pk=backfill.pk).update(samples=samples)
+    Backfill.objects.filter(pk=backfill.pk).update(samples=rehearsal.samples)
     backfill.partitions.update(done=True)
 
 
@@ -264,7 +354,7 @@ def _claim(backfill: Backfill, owner: str, most: int | None, now: datetime) -> l
 
 
 def _free(backfill: Backfill, now: datetime) -> list[Partition]:
-    parts = backfill.partitions.filter(done=False)
+    parts = backfill.partitions.filter(done=False).defer("ids")
     return [
         part
         for part in parts

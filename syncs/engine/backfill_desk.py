@@ -32,6 +32,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
+        self.ending = threading.Event()
         self._owner = threading.get_ident()
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any] | None]] = queue.SimpleQueue()
 
@@ -62,12 +63,13 @@ class Desk:
             return
 
     def pause(self, seconds: float) -> None:
-        """Let a thread wait; StoppedError: the work has ended meanwhile."""
-        if self.stopped.wait(seconds):
+        """Let a thread wait; StoppedError: the work ends, and what is only waited for is not begun."""
+        if self.ending.wait(seconds):
             raise StoppedError
 
     def close(self) -> None:
         """End the work: threads that wait for an answer, or will, leave."""
+        self.ending.set()
         self.stopped.set()
         while not self._jobs.empty():
             _job, answer = self._jobs.get()
@@ -95,18 +97,23 @@ class Side:
     """One connection as many threads use it: rate limit, budget, callout log and tokens are shared at the desk."""
 
     def __init__(
-        self, connection: Connection, desk: Desk, clock: Callable[[], datetime] = timezone.now
+        self,
+        connection: Connection,
+        desk: Desk,
+        clock: Callable[[], datetime] = timezone.now,
+        user: str = "backfill",
     ) -> None:
         self.connection = connection
         self.desk = desk
         self.clock = clock
         self.kind = connection.connector_class
         self.config = connect.configuration(connection)
+        self.rates = self.kind.rates_for(self.config)
         self.limiter = limits.SharedLimiter(
-            connection, self.kind.rates, Priority.BACKFILL, patience=LONGEST_TURN,
+            connection, self.rates, Priority.BACKFILL, patience=LONGEST_TURN,
             clock=lambda: clock().timestamp(), sleep=self._noted,
         )  # fmt: skip
-        self.buffer = callouts.CalloutBuffer(connection, Priority.BACKFILL)
+        self.buffer = callouts.CalloutBuffer(connection, Priority.BACKFILL, user)
         self.keeper = kept.ConnectionKeeper(connection)
         self.turn = threading.Lock()
         self._wait = 0.0
@@ -120,6 +127,7 @@ class Side:
             limiter=_SharedTurn(self),
             secrets=[self.config[s.name] for s in self.kind.settings if s.secret and self.config[s.name]],
             session=requests.Session(),
+            clock=self.clock,
         )
         with self.kind(self.config, transport, _DeskKeeper(self)) as connector:
             yield connector
@@ -159,7 +167,7 @@ class _SharedTurn:
 
     def acquire(self, scope: str) -> None:
         desk = self.side.desk
-        if not self.side.kind.rates.get(scope):
+        if not self.side.rates.get(scope):
             desk.ask(lambda: self.side.reserve(scope))
             return
         with self.side.turn:

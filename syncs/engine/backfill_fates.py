@@ -13,6 +13,7 @@ from syncs.engine.mapping import Mapped
 WRITTEN, SKIPPED, REFUSED, REMOVED = "written", "skipped", "refused", "removed"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_REASON = 300
+GONE = "The record is not there any more, or may not be seen."
 
 
 class PageMark:
@@ -31,7 +32,7 @@ class Row:
 
     __slots__ = (
         *("converted", "former", "is_back", "is_new", "mapped", "modified_at", "outdone", "page"),
-        *("record_id", "tries"),
+        *("foreign", "record_id", "remote_id", "tries"),
     )
 
     def __init__(self, record_id: str, modified_at: datetime, mapped: Mapped, page: PageMark) -> None:
@@ -40,6 +41,8 @@ class Row:
         self.mapped = mapped
         self.page = page
         self.former = ""
+        self.remote_id = ""
+        self.foreign: Mapping[int, str] | None = None
         self.is_new = True
         self.is_back = False
         self.converted = False
@@ -47,8 +50,15 @@ class Row:
         self.tries = 0
 
 
+class Missing(NamedTuple):
+    """A record that was asked for by its id, or was about to be sent, and is not there any more."""
+
+    record_id: str
+    page: PageMark
+
+
 class Known(NamedTuple):
-    """What the record link says."""
+    """What the record link says. `is_fresh`: it was written after this run had begun."""
 
     match_value: str
     payload_hash: str
@@ -56,6 +66,8 @@ class Known(NamedTuple):
     state: str
     run_id: int | None
     is_there: bool
+    is_fresh: bool = False
+    remote_id: str = ""
 
 
 class Rival(NamedTuple):
@@ -83,6 +95,9 @@ class Fate(NamedTuple):
     state: str
     reason: str = ""
     sent: bool = False
+    remote_id: str = ""
+    problem: str = ""
+    """The code, where the record's data is why it was not written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +112,9 @@ class Setting:
     follows_contact: bool = False
     name: Callable[[int], str] = str
     """What to call a sync, by its id."""
+    only_creates: bool = False
+    gives_ids: bool = False
+    """The destination has ids of its own, to be kept."""
 
 
 @dataclass(slots=True)
@@ -127,14 +145,17 @@ class Decided:
     """A page sorted out: what is sent, what is settled already, and of what the link is only to note the run."""
 
     to_send: list[Row] = field(default_factory=list)
-    settled: list[Row] = field(default_factory=list)
+    settled: list[Row | Missing] = field(default_factory=list)
     fates: list[Fate] = field(default_factory=list)
     touched: list[str] = field(default_factory=list)
+    standing: list[Row] = field(default_factory=list)
+    """Settled, because what would be written is there."""
     tally: Tally = field(default_factory=Tally)
 
     def skip(self, row: Row, code: str, reason: str, match_value: str = "") -> None:
         self.settled.append(row)
-        self.fates.append(skipped(row, reason, match_value))
+        problem = code if row.mapped.problem else ""
+        self.fates.append(skipped(row, reason, match_value)._replace(problem=problem))
         self.tally.skip(code)
 
 
@@ -174,10 +195,17 @@ def _settle_known(row: Row, link: Known, found: Decided, setting: Setting) -> bo
     if row.mapped.problem:
         found.skip(row, row.mapped.code, row.mapped.problem)
         return True
+    if setting.only_creates and link.is_there:
+        found.settled.append(row)
+        found.touched.append(row.record_id)
+        found.tally.skip("only_creates")
+        return True
     row.is_new = not link.is_there
     row.is_back = link.state == REMOVED
     if link.is_there and link.match_value != row.mapped.match_value:
         row.former = link.match_value
+    if link.state == WRITTEN:  # else another record may be what has that id now
+        row.remote_id = link.remote_id
     return False
 
 
@@ -198,8 +226,9 @@ def _settle_contested(
     elif winner:
         who = f"{setting.name(winner.sync_id)} {winner.record_id}"
         found.skip(row, "collapsed", f"{who} has the same {setting.match_path} and goes first.", match_value)
-    elif link is not None and _is_there(row, link):
+    elif link is not None and _is_there(row, link) and not _may_be_overwritten(link, setting):
         found.settled.append(row)
+        found.standing.append(row)
         found.tally.unchanged += 1
         if row.modified_at > link.version_at:
             found.fates.append(written(row, sent=False))
@@ -220,23 +249,48 @@ def _settle_contested(
     return True
 
 
+def give_up(gone: Iterable[Missing], known: Mapping[str, Known], found: Decided, setting: Setting) -> None:
+    """Add the records that the source does not have any more; what is known of them stays."""
+    for one in gone:
+        found.settled.append(one)
+        link = known.get(one.record_id)
+        if link is not None and link.run_id == setting.run_id:
+            continue  # counted before this run was interrupted
+        found.tally.skip("gone")
+        if link is None:
+            found.fates.append(Fate(one.record_id, "", "", LONG_AGO, SKIPPED, GONE))
+        else:
+            found.touched.append(one.record_id)
+
+
 def written(row: Row, *, sent: bool = True) -> Fate:
     mapped = row.mapped
-    return Fate(row.record_id, mapped.match_value, mapped.digest, row.modified_at, WRITTEN, "", sent)
+    return Fate(
+        row.record_id, mapped.match_value, mapped.digest, row.modified_at, WRITTEN, "", sent, row.remote_id
+    )
 
 
 def skipped(row: Row, reason: str, match_value: str = "") -> Fate:
     return Fate(row.record_id, match_value, "", row.modified_at, SKIPPED, reason[:LONGEST_REASON])
 
 
-def refused(row: Row, reason: str) -> Fate:
-    return Fate(row.record_id, "", "", row.modified_at, REFUSED, reason[:LONGEST_REASON])
+def refused(row: Row, reason: str, code: str = "") -> Fate:
+    fate = Fate(row.record_id, "", "", row.modified_at, REFUSED, reason[:LONGEST_REASON])
+    return fate._replace(problem=code or "rejected")
 
 
 def _is_there(row: Row, link: Known) -> bool:
     mapped = row.mapped
     same = link.payload_hash == mapped.digest and link.match_value == mapped.match_value
     return same and link.state == WRITTEN
+
+
+def _may_be_overwritten(link: Known, setting: Setting) -> bool:
+    """Say whether this run, before it was stopped, may have sent an older version at the time of a live write.
+
+    Which of the two came last at the destination nobody knows, so it is sent once more.
+    """
+    return link.is_fresh and link.run_id != setting.run_id
 
 
 def _winner(row: Row, rivals: Iterable[Rival], setting: Setting) -> Rival | None:

@@ -12,10 +12,10 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from integration_hub.connectors.errors import ConnectorError
-from syncs import links, writes
+from syncs import destinations, links, ties, writes
 from syncs.engine import backfill_links
-from syncs.engine.backfill_fates import Decided, PageMark, Row, Tally, refused, written
-from syncs.models import Backfill, Partition, SyncRun
+from syncs.engine.backfill_fates import Decided, Missing, PageMark, Row, Tally, refused, skipped, written
+from syncs.models import Backfill, Partition, Priority, SyncRun
 from syncs.models.links import LinkState
 
 ANALYZE_AFTER = 20_000
@@ -41,9 +41,12 @@ class Ledger:
         self.backfill = backfill
         self.sync = backfill.sync
         self.run_id = backfill.run_id
+        self.gives_ids = destinations.gives_ids(self.sync)
         self.owner = owner
         self.clock = clock
         self.reaches: dict[int, Reach] = {}
+        self.marks: dict[int, str] = {}
+        """How far each partition was read, settled or not."""
         self.total = Tally()
         self.calls: Callable[[], int] = lambda: 0
         self._calls_stored = 0
@@ -51,12 +54,17 @@ class Ledger:
 
     def opened(self, page: PageMark) -> None:
         self.reaches.setdefault(page.part_id, Reach()).pages.append(page)
+        self.marks[page.part_id] = page.last_id
+
+    def reached(self, part_id: int) -> None:
+        """Store how far the partition is: what was opened last has no records to settle."""
+        with transaction.atomic():
+            self._advance(part_id)
 
     def ended(self, part_id: int) -> None:
         """Everything of the partition has been read."""
         self.reaches.setdefault(part_id, Reach()).ended = True
-        with transaction.atomic():
-            self._advance(part_id)
+        self.reached(part_id)
 
     def decided(self, found: Decided) -> None:
         """Settle what needs no call."""
@@ -65,6 +73,7 @@ class Ledger:
         with self._bulk():
             backfill_links.store(self.sync, self.run_id, found.fates, self.clock())
             backfill_links.touch(self.sync, self.run_id, found.touched)
+            self._tie(found.standing)
             self._settled(found.settled, found.tally)
 
     def answered(
@@ -74,16 +83,25 @@ class Ledger:
 
         Which of two writes came last at the destination nobody knows, so these are to be read and sent again.
         """
-        tally = Tally(dead=len(bad), reasons=Counter(error.code for _, error in bad))
+        tally = Tally()
         fates = [written(row) for row in sent]
-        fates += [refused(row, error.message) for row, error in bad]
+        operation = self.sync.operation()
+        for row, error in bad:
+            if writes.is_absent(operation, error):
+                tally.skip(writes.NOT_THERE.code)
+                fates.append(skipped(row, writes.NOT_THERE.reason, row.mapped.match_value))
+            else:
+                tally.bury(error.code)
+                fates.append(refused(row, error.message, error.code))
         with self._bulk():
             taken = backfill_links.store(self.sync, self.run_id, fates, self.clock())
             doubtful = self._doubtful(sent, begun, all_taken=taken == len(fates))
             if doubtful:
-                backfill_links.forget_payload(self.sync, sorted(doubtful))
+                in_doubt = [row for row in sent if row.record_id in doubtful]
+                backfill_links.doubt(self.sync, list(writes.siblings(self.sync)), in_doubt)
             fine = [row for row in sent if row.record_id not in doubtful]
             self._outdo(fine)
+            self._tie(fine)
             tally.delivered = len(fine)
             self._settled([*fine, *(row for row, _ in bad)], tally)
         if not self._analyzed and self.total.read >= ANALYZE_AFTER:
@@ -130,6 +148,15 @@ class Ledger:
         found |= {record_id for lane, record_id in lanes.items() if lane in racing.lanes}
         return found | {row.record_id for row in sent if row.record_id in racing.records}
 
+    def _tie(self, rows: Sequence[Row]) -> None:
+        """Tie what is there now to the records it belongs to, and those that waited for it."""
+        if not rows or not self.gives_ids:
+            return
+        now = self.clock()
+        wanted = [wish for row in rows if row.foreign for wish in ties.wishes(row.record_id, row.foreign)]
+        ties.want(wanted, now, Priority.BACKFILL)
+        ties.settled(self.sync.pk, [row.record_id for row in rows], now, Priority.BACKFILL)
+
     def _outdo(self, rows: Iterable[Row]) -> None:
         """Tell the records that wrote there before whom they follow now."""
         entries = [
@@ -146,7 +173,7 @@ class Ledger:
         if entries:
             links.note(entries)
 
-    def _settled(self, rows: Sequence[Row], tally: Tally) -> None:
+    def _settled(self, rows: Sequence[Row | Missing], tally: Tally) -> None:
         parts = set()
         for row in rows:
             row.page.left -= 1

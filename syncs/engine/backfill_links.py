@@ -29,32 +29,38 @@ ON CONFLICT (sync_id, record_id) DO UPDATE SET
         THEN EXCLUDED.match_value ELSE {_TABLE}.match_value END,
     payload_hash = CASE WHEN EXCLUDED.state = 'written' THEN EXCLUDED.payload_hash ELSE {_TABLE}.payload_hash END,
     version_at = EXCLUDED.version_at, state = EXCLUDED.state, reason = EXCLUDED.reason,
-    written_at = COALESCE(EXCLUDED.written_at, {_TABLE}.written_at), run_id = EXCLUDED.run_id
+    written_at = COALESCE(EXCLUDED.written_at, {_TABLE}.written_at), run_id = EXCLUDED.run_id,
+    remote_id = COALESCE(EXCLUDED.remote_id, {_TABLE}.remote_id), problem = EXCLUDED.problem
 WHERE {_TABLE}.version_at <= EXCLUDED.version_at
 """
 _COLUMNS = f"""
-INSERT INTO {_TABLE} (sync_id, run_id, record_id, match_value, payload_hash, version_at, state, reason, written_at)
+INSERT INTO {_TABLE} (sync_id, run_id, record_id, match_value, payload_hash, version_at, state, reason, written_at,
+    remote_id, problem)
 """
-_UNNESTED = ", ".join(["string_to_array(%s, E'\\x1f')"] * 7)
+_UNNESTED = ", ".join(["string_to_array(%s, E'\\x1f')"] * 9)
 _POSTGRES = f"""{_COLUMNS}
 SELECT %s, %s, COALESCE(r, ''), COALESCE(m, ''), COALESCE(h, ''), v::timestamptz, s, COALESCE(w, ''),
-    CASE WHEN t = '1' THEN %s::timestamptz END
-FROM unnest({_UNNESTED}) AS rows (r, m, h, v, s, w, t)
+    CASE WHEN t = '1' THEN %s::timestamptz END, NULLIF(i, ''), NULLIF(p, '')
+FROM unnest({_UNNESTED}) AS rows (r, m, h, v, s, w, t, i, p)
 {_MERGE}"""  # noqa: S608 - constants
-_SQLITE = f"{_COLUMNS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) {_MERGE}"
+_SQLITE = f"{_COLUMNS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) {_MERGE}"
 
 
-def known(sync: Sync, ids: Sequence[str]) -> dict[str, Known]:
-    """Return what is known of these records, by id."""
+def known(sync: Sync, ids: Sequence[str], *, since: datetime | None = None) -> dict[str, Known]:
+    """Return what is known of these records, by id; `since` says from when on a write is a fresh one."""
     query = (
-        "SELECT record_id, match_value, payload_hash, version_at, state, run_id, written_at IS NOT NULL "  # noqa: S608 - constants
+        "SELECT record_id, match_value, payload_hash, version_at, state, run_id, written_at IS NOT NULL, "  # noqa: S608 - constants
+        "written_at >= %s, remote_id "
         f"FROM {_TABLE} "
         f"WHERE sync_id = %s AND record_id {_IN_LIST[connection.vendor]}"
     )
     with connection.cursor() as cursor:
-        cursor.execute(query, [sync.pk, _listed(ids)])
+        begun = connection.ops.adapt_datetimefield_value(since) if since else None
+        cursor.execute(query, [begun, sync.pk, _listed(ids)])
         return {
-            row[0]: Known(row[1], row[2], _instant(row[3]), row[4], row[5], bool(row[6]))
+            row[0]: Known(
+                row[1], row[2], _instant(row[3]), row[4], row[5], bool(row[6]), bool(row[7]), row[8] or ""
+            )
             for row in cursor.fetchall()
         }
 
@@ -105,11 +111,19 @@ def touch(sync: Sync, run_id: int, ids: Sequence[str]) -> None:
         cursor.execute(query, [run_id, sync.pk, _listed(ids)])
 
 
-def forget_payload(sync: Sync, ids: Sequence[str]) -> None:
-    """Let the next comparison find a difference: what stands at the destination is in doubt."""
-    query = f"UPDATE {_TABLE} SET payload_hash = '' WHERE sync_id = %s AND record_id {_IN_LIST[connection.vendor]}"  # noqa: S608 - a constant
+def doubt(sync: Sync, family: Sequence[int], rows: Sequence[Row]) -> None:
+    """Let the next comparison find a difference: what stands at the destination is in doubt.
+
+    Also for other records with these match values. The run is taken off, too: a live delivery that settles after
+    this stores a payload again, and this run must not take it for its own.
+    """
+    among = _IN_LIST[connection.vendor]
+    marks = ", ".join(["%s"] * len(family))
+    own = f"UPDATE {_TABLE} SET payload_hash = '', run_id = NULL WHERE sync_id = %s AND record_id {among}"  # noqa: S608 - constants
+    shared = f"UPDATE {_TABLE} SET payload_hash = '' WHERE sync_id IN ({marks}) AND match_value {among}"  # noqa: S608 - constants
     with connection.cursor() as cursor:
-        cursor.execute(query, [sync.pk, _listed(ids)])
+        cursor.execute(own, [sync.pk, _listed(sorted(row.record_id for row in rows))])
+        cursor.execute(shared, [*family, _listed(sorted(row.mapped.match_value for row in rows))])
 
 
 def live(sync: Sync, *, since: datetime | None = None) -> Live:
@@ -144,6 +158,8 @@ def _texts(fate: Fate) -> tuple[str, ...]:
         fate.state,
         _clean(fate.reason),
         "1" if fate.sent else "",
+        _clean(fate.remote_id),
+        _clean(fate.problem),
     )
 
 
@@ -159,6 +175,8 @@ def _parameters(sync_id: int, run_id: int, fate: Fate, now: datetime) -> tuple[A
         fate.state,
         fate.reason,
         adapt(now) if fate.sent else None,
+        fate.remote_id or None,
+        fate.problem or None,
     )
 
 

@@ -11,23 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from integration_hub.connectors.errors import ConnectorError, RejectedError
+from integration_hub.connectors.errors import ConnectorError, RateLimitError, RejectedError, RetryableError
 from integration_hub.connectors.records import Outcome, RecordResult
-from syncs import holds
-from syncs.engine import backfill_links, retry
+from syncs.engine import backfill_fates, backfill_links, retry
 from syncs.engine.backfill_desk import Desk, Side, StoppedError
-from syncs.engine.backfill_fates import Decided, PageMark, Rival, Row, Setting, Tally, decide
+from syncs.engine.backfill_fates import Decided, Missing, PageMark, Rival, Row, Setting, Tally
 from syncs.engine.backfill_ledger import Ledger
 from syncs.engine.backfill_rehearsal import Rehearsal
-from syncs.engine.backfill_switches import Verdict, after_error, look
-from syncs.engine.backfill_threads import (
-    MOST_TRIES,
-    Range,
-    Reader,
-    Way,
-    Writer,
-    as_scannable,
-)
+from syncs.engine.backfill_switches import Verdict, after_error, look, paused
+from syncs.engine.backfill_threads import MOST_TRIES, Range, Reader, Way, Writer, as_scannable, row_of
+from syncs.engine.backfill_troubles import Troubles
 from syncs.engine.mapping import Mapper
 from syncs.models import Backfill
 
@@ -67,13 +60,15 @@ class Pipeline:
         ranges: Sequence[Range],
         *,
         until: datetime | None = None,
-        tell: Callable[[Tally], None] = lambda tally: None,
+        grace: timedelta = GRACE,
+        tell: Callable[[Tally, str], None] = lambda tally, words: None,
     ) -> None:
         self.team = team
         self.desk: Desk = team.source.desk
         self.ledger = ledger
         self.clock = team.source.clock
         self.until = until
+        self.grace = grace
         self.tell = tell
         self.verdict: Verdict | None = None
         self.rehearsal = Rehearsal() if team.destination is None else None
@@ -86,13 +81,13 @@ class Pipeline:
         self._behind: dict[str, Row] = {}
         self._later: list[tuple[datetime, Row]] = []
         self._doubtful: dict[str, Row] = {}
-        self._fetching = 0
+        self._fetching = self._refetch = 0
         self._in_flight = 0
         self._no_more = False
-        self._troubled = False
+        self._troubles = Troubles(team.backfill, self.clock)
         self._quiet_until: datetime | None = None
         now = self.clock()
-        self._added_at = self._looked_at = self._renewed_at = now
+        self._added_at = self._looked_at = self._renewed_at = self._fetch_at = now
         self._ended_at: datetime | None = None
 
     def run(self) -> None:
@@ -124,7 +119,7 @@ class Pipeline:
             self.desk.serve(0.1)
             self._look_around()
             self._dispatch(all_of_it=not reading)
-            self.tell(self.ledger.total)
+            self.tell(self.ledger.total, self._troubles.words)
             over = self._is_over(reading=reading)
 
     # What the readers and writers ask for
@@ -132,11 +127,18 @@ class Pipeline:
     def next_range(self) -> Range | None:
         return None if self._no_more or not self._ranges else self._ranges.popleft()
 
-    def take(self, page: PageMark, rows: Sequence[Row]) -> bool:
+    def take(self, page: PageMark, rows: Sequence[Row], gone: Sequence[str] = ()) -> bool:
         """Decide what becomes of a page. False: do not go on reading."""
         if self.verdict is None:
+            self._troubles.answered(self.team.source)
             self.ledger.opened(page)
-            self._decide(rows)
+            if page.left:
+                self._decide(rows, [Missing(record_id, page) for record_id in gone])
+            elif self.rehearsal is None:
+                self.ledger.reached(page.part_id)
+        return self.goes_on()
+
+    def goes_on(self) -> bool:
         return not self._no_more
 
     def read_to_the_end(self, part_id: int) -> None:
@@ -145,11 +147,14 @@ class Pipeline:
 
     def settle(self, batch: Sequence[Row], results: Sequence[RecordResult], begun: datetime) -> None:
         self._in_flight -= 1
-        self._answered()
+        if self.team.destination is not None:
+            self._troubles.answered(self.team.destination)
         sent: list[Row] = []
         bad: list[tuple[Row, ConnectorError]] = []
         for row, result in zip(batch, results, strict=True):
             if result.outcome != Outcome.FAILED or result.error is None:
+                if self.team.setting.gives_ids:
+                    row.remote_id = result.remote_id
                 sent.append(row)
             elif isinstance(result.error, RejectedError) or row.tries >= MOST_TRIES:
                 bad.append((row, result.error))
@@ -165,10 +170,11 @@ class Pipeline:
     def dropped(self, batch: Sequence[Row]) -> None:
         self._in_flight -= 1
 
-    def troubled(self, side: Side, error: ConnectorError) -> None:
-        """An exchange failed and will be tried again: what lasts becomes one incident."""
-        self._troubled = True
-        holds.failed(side.connection, error, self.clock())
+    def troubled(self, side: Side, error: ConnectorError, tries: int) -> None:
+        self._troubles.failed(side, error, tries)
+
+    def delayed(self, side: Side, error: RateLimitError, seconds: float) -> None:
+        self._troubles.delayed(side, error, seconds)
 
     def halt(self, side: Side, error: Exception) -> None:
         """End the work; what is on its way may still come back. An error of ours is raised."""
@@ -178,13 +184,15 @@ class Pipeline:
 
     # Deciding
 
-    def _decide(self, rows: Sequence[Row]) -> None:
+    def _decide(self, rows: Sequence[Row], gone: Sequence[Missing] = ()) -> None:
         sync = self.ledger.sync
-        known = backfill_links.known(sync, [row.record_id for row in rows])
+        ids = [*(row.record_id for row in rows), *(one.record_id for one in gone)]
+        known = backfill_links.known(sync, ids, since=self.team.backfill.run.started_at)
         values = [row.mapped.match_value for row in rows if not row.mapped.problem]
         rivals = backfill_links.rivals(list(self.team.setting.precedences), values) if values else {}
         live = backfill_links.live(sync)
-        found = decide(rows, known, rivals, live, self.team.setting)
+        found = backfill_fates.decide(rows, known, rivals, live, self.team.setting)
+        backfill_fates.give_up(gone, known, found, self.team.setting)
         if self.rehearsal is not None:
             self.ledger.total = self.rehearsal.add(found)
             return
@@ -253,12 +261,6 @@ class Pipeline:
         self._in_flight += 1
         self._batches.put(batch)
 
-    def _answered(self) -> None:
-        if self._troubled and self.team.destination is not None:
-            self._troubled = False
-            for side in (self.team.source, self.team.destination):
-                holds.answered(side.connection, self.clock())
-
     def _see_to_room(self) -> None:
         count = len(self._flying) + len(self._behind) + len(self._doubtful)
         if count < ROOM:
@@ -272,6 +274,8 @@ class Pipeline:
         now = self.clock()
         if self.until is not None and now >= self.until:
             self._no_more = True
+            if self._troubles.words:  # a task has no time to wait for a vendor's return
+                self._end(paused(self._troubles.words, now))
         if now - self._looked_at < LOOK_EVERY:
             return
         self._looked_at = now
@@ -293,7 +297,7 @@ class Pipeline:
         if due:
             self._later = [(at, row) for at, row in self._later if at > now]
             self._pending += due
-        if not self._doubtful or self.verdict is not None:
+        if not self._doubtful or self.verdict is not None or now < self._fetch_at:
             return
         live = backfill_links.live(self.ledger.sync)
         lane = self.team.setting.lane
@@ -305,6 +309,7 @@ class Pipeline:
         if free:
             for row in free:
                 del self._doubtful[row.record_id]
+            backfill_links.doubt(self.ledger.sync, list(self.team.setting.precedences), free)
             self._fetching += 1
             threading.Thread(target=self._fetch, args=(free,), daemon=True).start()
 
@@ -317,28 +322,35 @@ class Pipeline:
                 records = as_scannable(connector).fetch(object_type, ids, self.team.fields)
             pages = {row.record_id: row.page for row in rows}
             again = [
-                Row(one.remote_id, one.modified_at, self.team.mapper(one.values), pages[one.remote_id])
+                row_of((one.remote_id, one.modified_at, one.values), self.team.mapper, pages[one.remote_id])
                 for one in records
                 if one.remote_id in pages
             ]
             self.desk.post(lambda: self._take_again(rows, again))
         except StoppedError:
             return
+        except (RetryableError, RateLimitError) as error:
+            trouble = error
+            self.desk.post(lambda: self._fetch_later(rows, trouble))
         except Exception as error:  # noqa: BLE001 - told to the loop, which ends the backfill with it
             failure = error
             self.desk.post(lambda: self.halt(self.team.source, failure))
 
+    def _fetch_later(self, rows: Sequence[Row], error: ConnectorError) -> None:
+        self._fetching -= 1
+        self._refetch += 1
+        self._doubtful |= {row.record_id: row for row in rows}
+        self._fetch_at = retry.next_try(min(self._refetch, MOST_TRIES), self.clock())
+        self.troubled(self.team.source, error, self._refetch)
+
     def _take_again(self, rows: Sequence[Row], again: Sequence[Row]) -> None:
         self._fetching -= 1
+        self._refetch = 0
+        self._troubles.answered(self.team.source)
         if self.verdict is not None:
             return
         there = {row.record_id for row in again}
-        gone = Decided()
-        for row in rows:
-            if row.record_id not in there:
-                gone.skip(row, "gone", "The record was deleted in the source while it was being sent.")
-        self.ledger.decided(gone)
-        self._decide(again)
+        self._decide(again, [Missing(row.record_id, row.page) for row in rows if row.record_id not in there])
 
     # Ending
 
@@ -348,6 +360,7 @@ class Pipeline:
             return
         self.verdict = verdict
         self._no_more = True
+        self.desk.ending.set()
         self._ended_at = self.clock()
         self._pending = []
         try:
@@ -359,8 +372,10 @@ class Pipeline:
 
     def _is_over(self, *, reading: bool) -> bool:
         if self.verdict is not None:
-            late = self._ended_at is not None and self.clock() - self._ended_at >= GRACE
+            late = self._ended_at is not None and self.clock() - self._ended_at >= self.grace
             return late or not self._in_flight
+        if self.until is not None and self.clock() >= self.until + self.grace:
+            return True  # the time is up: what is on its way is sent again by whoever goes on
         waiting = self._pending or self._later or self._doubtful or self._behind
         return not (reading or self._in_flight or self._fetching or waiting)
 

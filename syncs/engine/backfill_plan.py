@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from integration_hub.connectors.contract import Destination, Scannable
+from integration_hub.connectors.contract import BulkReadable, Destination, Scannable
+from integration_hub.connectors.errors import ConfigError
 from integration_hub.connectors.records import Scan, ScanPage
 from syncs import limits, mapping_rows, streams
 from syncs.engine.backfill_desk import Desk, Side
 from syncs.engine.backfill_pipeline import READERS
-from syncs.engine.backfill_threads import CONVERTED, as_scannable, not_writable
+from syncs.engine.backfill_reading import Choice, Price, Reading, choose
+from syncs.engine.backfill_threads import CONVERTED, IDS_AT_ONCE, as_scannable, not_writable
 from syncs.models import Connection, Priority, Sync
 
 SMALL = 8_000
 """Up to so many records one reader is as quick as the calls it costs to share the ids out."""
 FEWEST_READERS = 3
+MOST_IDS = 10_000
+"""Ids of a list that one worker takes at once."""
 UNLIMITED = 5_000
 """Records a second that are assumed where a destination states no limit."""
 ANSWER_SECONDS = 1.0
 """What a bulk write takes to be answered, for the estimate."""
 
 
+CALLS_OF_QUOTE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an operator asks for. `where` is a further condition in the source's query language."""
+    """What an operator asks for. `where` is a further condition in the source's query language.
+
+    `ids` name the records themselves, in their full form: then there is no condition and no time. `reading` None:
+    whichever way costs less.
+    """
 
     sync: Sync
     where: str = ""
@@ -35,6 +46,8 @@ class Wanted:
     until: datetime | None = None
     limit: int | None = None
     dry_run: bool = False
+    ids: Sequence[str] = ()
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +74,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """`ranges` are (after, up to) by id. `first` was read on the way and need not be read again."""
+    """`ranges` are (after, up to) by id. `first` was read on the way and need not be read again.
+
+    `lists` are the ids that were given, where they were, shared out in their order.
+    """
 
     records: int
     source: Cost
@@ -70,10 +86,26 @@ class Quote:
     strategy: str
     ranges: Sequence[tuple[str, str]] = ()
     first: ScanPage | None = field(default=None, repr=False)
+    lists: Sequence[Sequence[str]] = field(default=(), repr=False)
+    choice: Choice = field(default_factory=Choice)
 
     @property
     def days(self) -> int:
         return max(cost.days for cost in (self.source, self.destination) if cost)
+
+    @property
+    def plan(self) -> list[int]:
+        """Return how many records are worked on each day, today first, as far as the tighter budget goes."""
+        cost = max((cost for cost in (self.source, self.destination) if cost), key=lambda one: one.days)
+        if cost.days == 1 or cost.left is None or not cost.calls:
+            return [self.records]
+        found, done = [], 0
+        for day in range(cost.days):
+            calls = min(cost.calls, cost.left + day * max(cost.daily or 1, 1))
+            upto = self.records * calls // cost.calls
+            found.append(upto - done)
+            done = upto
+        return found
 
     def facts(self) -> dict[str, Any]:
         """Return the quote as it is stored with the backfill."""
@@ -82,9 +114,12 @@ class Quote:
             "records": self.records,
             "seconds": round(self.seconds, 1),
             "days": self.days,
+            "plan": self.plan,
             "strategy": self.strategy,
             "calls": {cost.connection: cost.calls for cost in costs},
             "left": {cost.connection: cost.left for cost in costs},
+            "ids": sum(map(len, self.lists)),
+            **self.choice.facts(),
         }
 
 
@@ -106,7 +141,7 @@ def scan_of(wanted: Wanted, fields: Sequence[str]) -> Scan:
 def quote(wanted: Wanted, now: datetime) -> Quote:
     """Read the first page and, beside it, the last id: two calls, of which the first is work done.
 
-    ConnectorError: the source does not answer, or refuses the condition.
+    For a list of ids nothing is read. ConnectorError: the source does not answer, or refuses the condition.
     """
     desk = Desk()
     stream = wanted.sync.stream
@@ -114,6 +149,8 @@ def quote(wanted: Wanted, now: datetime) -> Quote:
     try:
         with side.connector() as connector, side.connector() as second:
             source, other = as_scannable(connector), as_scannable(second)
+            if wanted.ids:
+                return _of_ids(wanted, source, now)
             scan = scan_of(wanted, fields_of(wanted.sync, source, now))
             begun = side.clock()
             jobs: list[Callable[[], Any]] = [lambda: next(source.scan(scan))]
@@ -127,6 +164,39 @@ def quote(wanted: Wanted, now: datetime) -> Quote:
     finally:
         desk.close()
         side.close()
+
+
+def _of_ids(wanted: Wanted, source: Scannable, now: datetime) -> Quote:
+    """Quote a list of ids: the hub knows without asking how many there are."""
+    if wanted.where or wanted.since or wanted.until:
+        raise ConfigError(
+            "The ids say already which records are meant.",
+            code="query",
+            remedy="Leave out the ids, or the condition and the times.",
+        )
+    if wanted.reading == Reading.BULK:
+        raise ConfigError(
+            "Records of a list of ids are read over REST.", code="query", remedy="Leave out --read bulk."
+        )
+    ids = sorted(set(wanted.ids))[: wanted.limit]
+    size = min(max(math.ceil(len(ids) / READERS), IDS_AT_ONCE), MOST_IDS)
+    lists = [ids[start : start + size] for start in range(0, len(ids), size)]
+    pages = [len(part[start : start + IDS_AT_ONCE]) for part in lists
+             for start in range(0, len(part), IDS_AT_ONCE)]  # fmt: skip
+    fields = fields_of(wanted.sync, source, now)
+    calls = sum(source.calls_to_fetch(count, fields) for count in pages)
+    destination, writing = None, 0.0
+    if not wanted.dry_run:
+        destination, writing = _writing(wanted.sync.destination, len(ids), now)
+    readers = min(READERS, len(lists))
+    return Quote(
+        records=len(ids),
+        source=_cost(wanted.sync.stream.connection, calls, now),
+        destination=destination,
+        seconds=max(calls / readers * ANSWER_SECONDS, ANSWER_SECONDS + writing),
+        strategy=f"REST: by their ids, up to {IDS_AT_ONCE:,} at a time",
+        lists=lists,
+    )
 
 
 def _ranges(source: Scannable, first: ScanPage, total: int, last_id: str) -> list[tuple[str, str]]:
@@ -165,14 +235,36 @@ def _quoted(
         if len(ranges) > 1
         else "one reader, page by page"
     )
-    return Quote(
+    by_rest = Quote(
         records=total,
-        source=_cost(wanted.sync.stream.connection, pages + 2, now),
+        source=_cost(wanted.sync.stream.connection, pages + CALLS_OF_QUOTE, now),
         destination=destination,
         seconds=max(reading, took + writing),
         strategy=f"REST: {how}",
         ranges=ranges,
         first=first,
+    )
+    return _chosen(wanted, source, by_rest, writing, now)
+
+
+def _chosen(wanted: Wanted, source: Scannable, by_rest: Quote, writing: float, now: datetime) -> Quote:
+    """Return the quote of the way that is read by, with what the other one would cost."""
+    bulk = None
+    if isinstance(source, BulkReadable):
+        job = source.bulk_cost(by_rest.records)
+        bulk = Price(job.calls + CALLS_OF_QUOTE, job.ready + max(job.reading, writing))
+    rest = Price(by_rest.source.calls, by_rest.seconds)
+    choice = choose(rest, bulk, wish=wanted.reading, left=by_rest.source.left, daily=by_rest.source.daily)
+    if bulk is None or choice.reading == Reading.REST:
+        return replace(by_rest, choice=choice)
+    return replace(
+        by_rest,
+        source=_cost(wanted.sync.stream.connection, bulk.calls, now),
+        seconds=bulk.seconds,
+        strategy="Bulk job: the records are prepared there first, then one reader takes them page by page",
+        ranges=[("", "")],
+        first=None,
+        choice=choice,
     )
 
 

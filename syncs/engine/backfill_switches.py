@@ -11,6 +11,7 @@ from syncs.models import Backfill, Connection, HubSettings, Sync
 from syncs.models.backfills import BackfillState
 from syncs.models.connections import ConnectionState
 
+_OF_THE_REQUEST = frozenset({"query", "bulk_job", "malformed_page", "not_scannable", "not_writable"})
 TRY_AGAIN = timedelta(minutes=5)
 SHORT_PAUSE = timedelta(minutes=1)
 """A connection that is paused for less is waited for."""
@@ -32,14 +33,19 @@ class Look:
 
 
 def look(backfill: Backfill, source: Connection, now: datetime) -> Look:
-    """Read the switches and the state of both connections."""
+    """Read whether it is still to run, the switches and the state of both connections."""
     state, reason = Backfill.objects.values_list("state", "reason").get(pk=backfill.pk)
     if state != BackfillState.RUNNING:
         return Look(Verdict(BackfillState(state), reason))
+    return obstacle(backfill, source, now)
+
+
+def obstacle(backfill: Backfill, source: Connection, now: datetime) -> Look:
+    """Say what switches and connections have against its going on."""
     if not HubSettings.get().enabled:
-        return Look(_paused("The hub is switched off.", now))
+        return Look(paused("The hub is switched off.", now))
     if not backfill.dry_run and not Sync.objects.filter(pk=backfill.sync_id, enabled=True).exists():
-        return Look(_paused("The sync is switched off.", now))
+        return Look(paused("The sync is switched off.", now))
     wanted = [source.pk] if backfill.dry_run else [source.pk, backfill.sync.destination_id]
     quiet = None
     for connection in Connection.objects.filter(pk__in=wanted):
@@ -50,7 +56,7 @@ def look(backfill: Backfill, source: Connection, now: datetime) -> Look:
         elif state != ConnectionState.OK:
             reason = connection.held_reason or connection.pause_reason
             words = f"{connection} cannot be used now ({state.label.lower()}). {reason}".strip()
-            return Look(_paused(words, now, until if state == ConnectionState.PAUSED else None))
+            return Look(paused(words, now, until if state == ConnectionState.PAUSED else None))
     return Look(quiet_until=quiet)
 
 
@@ -63,16 +69,16 @@ def after_error(connection: Connection, error: ConnectorError, now: datetime) ->
     if is_about_the_request(error):
         return Verdict(BackfillState.FAILED, reason)
     holds.failed(connection, error, now)
-    return Verdict(BackfillState.PAUSED, reason, now + TRY_AGAIN)
+    if isinstance(error, ConfigError):
+        reason += f" {connection} is on hold: correct what is wrong, check it, and release it."
+    return paused(reason, now)
 
 
 def is_about_the_request(error: ConnectorError) -> bool:
     """Say whether the backfill's own question is to blame, not the connection."""
     refused = isinstance(error, ConfigError) and not isinstance(error, AuthError)
-    return refused and (
-        error.status in (400, 404) or error.code in ("query", "not_scannable", "not_writable")
-    )
+    return refused and (error.status in (400, 404) or error.code in _OF_THE_REQUEST)
 
 
-def _paused(reason: str, now: datetime, until: datetime | None = None) -> Verdict:
+def paused(reason: str, now: datetime, until: datetime | None = None) -> Verdict:
     return Verdict(BackfillState.PAUSED, reason, until or now + TRY_AGAIN)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import copy
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from integration_hub.connectors.contract import Destination, Scannable
 from integration_hub.connectors.errors import (
-    BudgetError,
     ConfigError,
-    ConnectorError,
     RateLimitError,
     RejectedError,
     RetryableError,
@@ -26,46 +24,54 @@ from integration_hub.connectors.records import (
     RecordResult,
     RecordWrite,
     Scan,
+    Scanned,
     ScanPage,
     WriteRequest,
 )
-from syncs import writes
-from syncs.engine import retry
-from syncs.engine.backfill_desk import Desk, Side, StoppedError
+from syncs import nesting
+from syncs.engine.backfill_desk import Side, StoppedError
 from syncs.engine.backfill_fates import PageMark, Row
+from syncs.engine.backfill_reading import as_bulk_readable
+from syncs.engine.backfill_troubles import Patience, Worried
 from syncs.engine.mapping import Mapper
 
 MOST_TRIES = 8
-"""Some four minutes: what lasts longer is an outage, and the backfill goes on after it."""
-LONGEST_WAIT = 60.0
+"""Of a single record that the vendor puts off; then it counts as refused."""
+LOOK_SECONDS = 0.5
+"""While a vendor's job is waited for, so often is looked whether to go on."""
 CONVERTED = "IsConverted"
+IDS_AT_ONCE = 1_000
+"""Of a list of ids so many are fetched together, and are one page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What one reader reads: a partition. `first` is a page of it that the quote has read already."""
+    """What one reader reads: a partition, of its `ids` alone if it has any.
+
+    `first` is a page of it that the quote has read already. `in_bulk`: by a job, whose mark is where ids have theirs.
+    """
 
     part_id: int
     scan: Scan
     first: ScanPage | None = None
+    ids: Sequence[str] = ()
+    in_bulk: bool = False
 
 
-class Manager(Protocol):
+class Manager(Worried, Protocol):
     """The thread with the database, as the others see it."""
-
-    desk: Desk
 
     def next_range(self) -> Range | None: ...
 
-    def take(self, page: PageMark, rows: Sequence[Row]) -> bool: ...
+    def take(self, page: PageMark, rows: Sequence[Row], gone: Sequence[str] = ()) -> bool: ...
+
+    def goes_on(self) -> bool: ...
 
     def read_to_the_end(self, part_id: int) -> None: ...
 
     def settle(self, batch: Sequence[Row], results: Sequence[RecordResult], begun: datetime) -> None: ...
 
     def dropped(self, batch: Sequence[Row]) -> None: ...
-
-    def troubled(self, side: Side, error: ConnectorError) -> None: ...
 
     def halt(self, side: Side, error: Exception) -> None: ...
 
@@ -94,42 +100,77 @@ class Reader(threading.Thread):
             desk.post(lambda: self.manager.halt(self.side, failure))
 
     def _read(self, source: Scannable, part: Range) -> None:
-        desk, tries = self.manager.desk, 0
-        reach = _Reach(part)
+        if part.ids:
+            self._fetch(source, part)
+            return
+        desk, patience = self.manager.desk, Patience(self.manager, self.side)
+        reach = _BulkReach(part) if part.in_bulk else _Reach(part)
         if part.first is not None and not self._hand_over(reach, part.first):
             return
         while reach.goes_on:
             try:
-                for page in source.scan(reach.rest()):
-                    tries = 0
+                for page in reach.pages(source):
+                    patience.reset()
                     if not self._hand_over(reach, page):
                         return
                 reach.goes_on = False
-            except RetryableError as error:
-                tries += 1
-                _wait_or_raise(self.manager, self.side, error, tries)
-            except RateLimitError as error:
-                _wait_or_raise(self.manager, self.side, error, 0)
+            except (RetryableError, RateLimitError) as error:
+                patience.wait(error)
         desk.ask(lambda: self.manager.read_to_the_end(part.part_id))
+
+    def _fetch(self, source: Scannable, part: Range) -> None:
+        """Read the records of a list of ids; those that the vendor does not have are told as gone."""
+        scan, start, patience = part.scan, 0, Patience(self.manager, self.side)
+        while start < len(part.ids):
+            ids = part.ids[start : start + IDS_AT_ONCE]
+            try:
+                found = source.fetch(scan.object_type, ids, scan.fields)
+            except (RetryableError, RateLimitError) as error:
+                patience.wait(error)
+                continue
+            patience.reset()
+            start += len(ids)
+            records = [(one.remote_id, one.modified_at, one.values) for one in found]
+            there = {record[0] for record in records}
+            gone = [record_id for record_id in ids if record_id not in there]
+            if not self._give(PageMark(part.part_id, ids[-1], len(ids)), records, gone):
+                return
+        self.manager.desk.ask(lambda: self.manager.read_to_the_end(part.part_id))
 
     def _hand_over(self, reach: _Reach, page: ScanPage) -> bool:
         """Give a page to the manager. False: no more are wanted now."""
         reach.saw(page)
+        if page.wait:
+            return self._bide(PageMark(reach.part_id, reach.after, 0), page.wait)
         if not page.records:
             return True
-        mark = PageMark(reach.part_id, reach.after, len(page.records))
-        rows = [self._row(one, mark) for one in page.records]
-        wanted = self.manager.desk.ask(lambda: self.manager.take(mark, rows))
+        return self._give(PageMark(reach.part_id, reach.after, len(page.records)), page.records)
+
+    def _bide(self, mark: PageMark, seconds: float) -> bool:
+        """Wait for the vendor's job. False: no records are wanted now; the job is found again by its mark."""
+        desk, until = self.manager.desk, self.side.clock() + timedelta(seconds=seconds)
+        goes_on = desk.ask(lambda: self.manager.take(mark, ()))
+        while goes_on and (left := (until - self.side.clock()).total_seconds()) > 0:
+            desk.pause(min(left, LOOK_SECONDS))
+            goes_on = desk.ask(self.manager.goes_on)
+        return goes_on
+
+    def _give(self, mark: PageMark, records: Sequence[Scanned], gone: Sequence[str] = ()) -> bool:
+        rows = [row_of(one, self.mapper, mark) for one in records]
+        wanted = self.manager.desk.ask(lambda: self.manager.take(mark, rows, gone))
         rows = []  # while waiting for room, what was read is not kept here, too
         while not self.room.wait(1.0):
             self.manager.desk.pause(0)
         return wanted
 
-    def _row(self, scanned: tuple[str, datetime, Mapping[str, Any]], mark: PageMark) -> Row:
-        record_id, modified_at, values = scanned
-        row = Row(record_id, modified_at, self.mapper(values), mark)
-        row.converted = values.get(CONVERTED) is True
-        return row
+
+def row_of(scanned: Scanned, mapper: Mapper, mark: PageMark) -> Row:
+    record_id, modified_at, values = scanned
+    row = Row(record_id, modified_at, mapper(values, record_id), mark)
+    row.converted = values.get(CONVERTED) is True
+    if mapper.ties:
+        row.foreign = mapper.foreign(values)
+    return row
 
 
 class _Reach:
@@ -154,9 +195,22 @@ class _Reach:
         if is_all or self.after == self.scan.up_to_id or (limit is not None and self.count >= limit):
             self.goes_on = False
 
-    def rest(self) -> Scan:
+    def pages(self, source: Scannable) -> Iterator[ScanPage]:
+        return source.scan(self._rest())
+
+    def _rest(self) -> Scan:
         limit = None if self.scan.limit is None else self.scan.limit - self.count
         return replace(self.scan, after_id=self.after, limit=limit)
+
+
+class _BulkReach(_Reach):
+    """How far the result of a job was read."""
+
+    def saw(self, page: ScanPage) -> None:
+        self.after = page.mark
+
+    def pages(self, source: Scannable) -> Iterator[ScanPage]:
+        return as_bulk_readable(source).bulk_scan(self.scan, self.after)
 
 
 class Writer(threading.Thread):
@@ -195,17 +249,14 @@ class Writer(threading.Thread):
 
     def _results(self, destination: Destination, batch: Sequence[Row]) -> list[RecordResult]:
         """Write until something is known of each row; raise when that takes too long."""
-        tries = 0
+        patience = Patience(self.manager, self.side)
         while True:
             try:
                 return destination.write(self.way.request(batch, destination))
             except RejectedError as error:
                 return self._split(destination, batch, error)
-            except RetryableError as error:
-                tries += 1
-                _wait_or_raise(self.manager, self.side, error, tries)
-            except RateLimitError as error:
-                _wait_or_raise(self.manager, self.side, error, 0)
+            except (RetryableError, RateLimitError) as error:
+                patience.wait(error)
 
     def _split(
         self, destination: Destination, batch: Sequence[Row], error: RejectedError
@@ -223,15 +274,19 @@ class Way:
     object_type: str
     match_path: str
     unmark: Mapping[str, Any]
+    operation: Operation = Operation.UPSERT
+    external_id_path: str = ""
+    looks_first: bool = False
+    """Whether a record is new there is looked up: it may have been there before the hub."""
 
     def request(self, batch: Sequence[Row], destination: Destination) -> WriteRequest:
         there: Mapping[str, Any] = {}
-        wanted = [row.former or row.mapped.match_value for row in batch if row.mapped.if_empty]
+        wanted = [row.former or row.mapped.match_value for row in batch if self._needs_a_look(row)]
         if wanted:
             there = destination.look_up(self.object_type, wanted)
         return WriteRequest(
             self.object_type,
-            Operation.UPSERT,
+            self.operation,
             [
                 RecordWrite(
                     row.record_id,
@@ -239,25 +294,32 @@ class Way:
                     MatchKey(self.match_path, row.mapped.match_value),
                     None,
                     row.former,
+                    # In another record's place it is that one which is written, found by the match value.
+                    "" if row.outdone else row.remote_id,
                 )
                 for row in batch
             ],
         )
 
+    def _needs_a_look(self, row: Row) -> bool:
+        return bool(row.mapped.if_empty or (self.looks_first and row.is_new and row.mapped.on_create))
+
     def _values(self, row: Row, there: Mapping[str, Any]) -> Mapping[str, Any]:
         mapped = row.mapped
-        creates = row.is_new and not row.outdone and mapped.on_create
+        record = there.get(row.former or mapped.match_value)
+        creates = row.is_new and not row.outdone and record is None and mapped.on_create
         unmarks = row.is_back and self.unmark
-        if not (creates or unmarks or mapped.if_empty):
+        if not (creates or unmarks or mapped.if_empty or self.external_id_path):
             return mapped.payload
         values = copy.deepcopy(mapped.payload)
         if creates:
-            writes.merge(values, mapped.on_create)
+            nesting.merge(values, mapped.on_create)
         if unmarks:
-            writes.merge(values, self.unmark)
+            nesting.merge(values, self.unmark)
+        if self.external_id_path:
+            nesting.merge(values, nesting.nested(self.external_id_path, row.record_id))
         if mapped.if_empty:
-            record = there.get(row.former or mapped.match_value)
-            writes.merge(values, writes.missing(mapped.if_empty, record.values if record else {}))
+            nesting.merge(values, nesting.missing(mapped.if_empty, record.values if record else {}))
         return values
 
 
@@ -283,18 +345,3 @@ def not_writable() -> ConfigError:
         code="not_writable",
         remedy="Choose a connection for the sync that takes records, such as Iterable.",
     )
-
-
-def _wait_or_raise(manager: Manager, side: Side, error: RetryableError | RateLimitError, tries: int) -> None:
-    """Wait as the vendor says, or longer with each try; raise what is better met by a pause of the whole."""
-    now = side.clock()
-    if isinstance(error, RateLimitError):
-        seconds = max(error.retry_after, 0.1)
-        if isinstance(error, BudgetError) or seconds > LONGEST_WAIT:
-            raise error
-    else:
-        if tries > MOST_TRIES:
-            raise error
-        seconds = (retry.next_try(tries, now) - now).total_seconds()
-        manager.desk.post(lambda: manager.troubled(side, error))
-    manager.desk.pause(seconds)

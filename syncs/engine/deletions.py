@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from integration_hub.connectors.contract import Source
 from integration_hub.connectors.records import Record
 from syncs import changes
@@ -19,7 +21,9 @@ CHUNK = 500
 
 
 def are_wanted(stream: Stream) -> bool:
-    return stream.syncs.filter(enabled=True).exclude(when_deleted=WhenDeleted.IGNORE).exists()
+    """Say whether a sync acts on deletions, or is one half of a two-way sync, which would make the record anew."""
+    acting = ~Q(when_deleted=WhenDeleted.IGNORE) | Q(counterpart__isnull=False) | Q(way_back__isnull=False)
+    return stream.syncs.filter(acting, enabled=True).exists()
 
 
 def read(stream: Stream, source: Source, counts: runs.Counts, now: datetime) -> None:

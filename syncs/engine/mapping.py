@@ -5,7 +5,8 @@ What holds for every line:
 - Dots in a source lead over relationships, dots in a destination into nested objects. A parent that is not there
   is an empty source.
 - None, "" and [] are empty; 0 and false are not. An empty source takes the default. Without one the key is left
-  out, so that what stands there stays: null is never sent. Only the transform `list` gives an empty list.
+  out, so that what stands there stays, or is null, which clears it, where the line says so. Else null is never
+  sent, and only the transform `list` gives an empty list.
 - The value map is asked before the transform, so that what it gives is still made a number or a date; for `list`
   and `liquid` it is asked afterwards, of each item of a list. The default goes through the transform too.
 - `email`, what ends in `.email`, and `userId` are checked besides: a refusal there would cost a call.
@@ -20,13 +21,19 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from integration_hub.connectors.schema import FieldSchema
 from integration_hub.liquid import Liquid, Sandbox, TemplateError
-from syncs.engine import transforms
+from syncs.engine import correcting, fitting, transforms
+from syncs.engine.correcting import Fixes
 from syncs.engine.transforms import Transform, UnfitError
 
 LIQUID = Liquid(Sandbox())
 _NOTHING = object()
 """The value map says: leave the field empty, default or not."""
+IGNORED = "ignored"
+"""The code of a record that somebody chose to leave out as it is."""
+_CLEARED = object()
+"""The line says: without a value, clear what stands there."""
 
 Read = Callable[[Mapping[str, Any]], Any]
 """From a record's values to what is to be written, None to leave it out; raises Refusal."""
@@ -34,17 +41,25 @@ Read = Callable[[Mapping[str, Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One field mapping, by the words of its table. `expression` is the Liquid text, for `phone` the country."""
+    """One field mapping, by the words of its table. `expression` is the Liquid text, for `phone` the country,
+    for `country` its form.
+
+    `root` is what Liquid calls the record; empty: its values have their own names there. `there` is the field as
+    the destination describes it, where that is known: what it would refuse is refused here.
+    """
 
     source: str
     destination: str
     transform: str = ""
     expression: str = ""
     default: str = ""
+    when_empty: str = "keep"
     write_mode: str = "always"
     value_map: Mapping[str, str] | None = None
     unknown_value: str = "keep"
     required: bool = False
+    root: str = "record"
+    there: FieldSchema | None = None
 
     def __str__(self) -> str:
         return f"{self.source or 'Liquid'} → {self.destination}"
@@ -73,17 +88,43 @@ class Refusal(Exception):  # noqa: N818 - it says no; nothing went wrong
 
 
 class Mapper:
-    """The lines of one sync, compiled once; call it with the values of each record. It never raises."""
+    """The lines of one sync, compiled once; call it with the values of each record. It never raises.
 
-    def __init__(self, lines: Sequence[Line], match_path: str) -> None:
+    `fixes` are what people corrected; they count if the record's id is given.
+    """
+
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        match_path: str,
+        ties: Mapping[int, str] | None = None,
+        fixes: Fixes | None = None,
+    ) -> None:
         self.match_path = match_path
+        self.fixes = fixes or {}
+        self.ties = {pk: _getter(path) for pk, path in (ties or {}).items()}
         self._reads = [(line, reader(line)) for line in lines]
         self._always = self._group("always")
         self._on_create = self._group("on_create")
         self._if_empty = self._group("if_empty")
         self._match = tuple(match_path.split("."))
 
-    def __call__(self, values: Mapping[str, Any]) -> Mapped:
+    def __call__(self, values: Mapping[str, Any], record_id: str = "") -> Mapped:
+        if self.fixes and record_id in self.fixes:
+            return self._corrected(values, record_id)
+        return self._mapped(values)
+
+    def corrected(self, values: Mapping[str, Any], record_id: str) -> Mapping[str, Any]:
+        """Return the values with what people put in their place."""
+        return correcting.corrected(values, self.fixes.get(record_id, ()))
+
+    def _corrected(self, values: Mapping[str, Any], record_id: str) -> Mapped:
+        found = self._mapped(self.corrected(values, record_id))
+        if found.problem and correcting.is_ignored(values, self.fixes[record_id]):
+            return found._replace(code=IGNORED)
+        return found
+
+    def _mapped(self, values: Mapping[str, Any]) -> Mapped:
         try:
             payload = self._always(values)
             on_create = self._on_create(values) if self._on_create.steps else {}
@@ -97,6 +138,11 @@ class Mapper:
         # The order of the keys is that of the sorted paths, so equal payloads read alike; ascii() is quicker than JSON.
         digest = blake2b(ascii(payload).encode(), digest_size=16).hexdigest()
         return Mapped(payload, found if type(found) is str else str(found), digest, on_create, if_empty)
+
+    def foreign(self, values: Mapping[str, Any]) -> dict[int, str]:
+        """Return, by tie, the id of the other record that this one belongs to, "" for none."""
+        found = {pk: get(values) for pk, get in self.ties.items()}
+        return {pk: "" if value is None else str(value).strip() for pk, value in found.items()}
 
     def problems(self, values: Mapping[str, Any]) -> list[tuple[Line, str, str]]:
         """Return (line, sentence, code) for each line that refuses these values, in the order of the lines."""
@@ -152,7 +198,7 @@ class _Group:
             holder = made[place]
             if holder is None:
                 holder = self._make(made, place)
-            holder[key] = value
+            holder[key] = None if value is _CLEARED else value
         return payload
 
     def _make(self, made: list[dict[str, Any] | None], place: int) -> dict[str, Any]:
@@ -171,6 +217,13 @@ def reader(line: Line) -> Read:
     convert = _converter(line)
     spare, absent = _spare(line), _absent(line)
     is_liquid = line.transform == "liquid"
+    check = fitting.check_of(line.there) if line.there else None
+
+    def read_fitting(values: Mapping[str, Any]) -> Any:
+        found = read(values)
+        if found is not None and found is not _CLEARED and check and (fault := check(found)):
+            raise Refusal(line, fault, fitting.CODE)
+        return found
 
     def read(values: Mapping[str, Any]) -> Any:
         value = get(values)
@@ -181,17 +234,18 @@ def reader(line: Line) -> Read:
             return absent()
         return spare() if found is None or found == "" or found == [] else found
 
-    return read
+    return read_fitting if check else read
 
 
 def _is_plain(line: Line) -> bool:
-    return line.transform == "" and line.value_map is None and not transforms.special(line.destination)
+    is_bare = line.transform == "" and line.value_map is None and line.there is None
+    return is_bare and not transforms.special(line.destination)
 
 
 def default_value(line: Line) -> Any:
     """Return what an empty source gives, None for nothing. UnfitError: the default does not fit the transform."""
     if not line.default:
-        return [] if line.transform == "list" else None
+        return [] if line.transform == "list" and line.when_empty == "keep" else None
     transform = transforms.plain if line.transform == "liquid" else _transform(line)
     check = transforms.special(line.destination)
     found = transform(line.default)
@@ -200,7 +254,8 @@ def default_value(line: Line) -> Any:
 
 def computed(line: Line, value: Any, record: Mapping[str, Any]) -> Any:
     """Return what the line's Liquid text gives, the same at any time. TemplateError: it cannot be rendered."""
-    variables = {"value": value, "record": record, "now": None, "today": None}
+    known = {line.root: record} if line.root else record
+    variables = {**known, "value": value, "now": None, "today": None}
     found = LIQUID.value(line.expression, variables)
     if isinstance(found, str):
         return str(found).strip()
@@ -269,8 +324,8 @@ def _converter(line: Line) -> Callable[[Any, Mapping[str, Any]], Any]:
 
 
 def _transform(line: Line) -> Transform:
-    if line.transform == "phone":
-        return transforms.phone(line.expression)
+    if line.transform in transforms.WITH_ARGUMENT:
+        return transforms.WITH_ARGUMENT[line.transform](line.expression)
     return transforms.TRANSFORMS[line.transform]
 
 
@@ -291,6 +346,8 @@ def _absent(line: Line) -> Callable[[], Any]:
     if line.required:
         why = "it is required and empty. Fill it in, or give the line a default."
         return _always_refuse(line, why, "required")
+    if line.when_empty == "clear":
+        return lambda: _CLEARED
     return list if line.transform == "list" else (lambda: None)
 
 

@@ -6,7 +6,7 @@ at the same connection, its changes ask for the children here, and they come in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ from syncs.models.changes import ChangeOrigin
 AT_ONCE = 200
 """Parents in one query: each costs some 28 characters of an address that may have 16,384."""
 OBJECT_TYPES = {"Owner": "User", "CreatedBy": "User", "LastModifiedBy": "User", "ReportsTo": "Contact"}
-"""Relationships that are not named after the object type they lead to."""
+"""Relationships that are not named after the object type they lead to, where no description says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,25 @@ def interests(parent: Stream) -> list[Interest]:
     for sync in syncs.exclude(stream=parent):
         for source in mapping_rows.source_fields(sync):
             relationship, _, field = source.partition(".")
-            if field and OBJECT_TYPES.get(relationship, relationship) == parent.object_type:
+            lookup = lookup_of(relationship)
+            if field and parent.object_type in _targets(sync.stream, relationship, lookup):
                 children[sync.stream_id] = sync.stream
-                found.setdefault((sync.stream_id, f"{relationship}Id"), set()).add(field)
+                found.setdefault((sync.stream_id, lookup), set()).add(field)
     return [Interest(children[pk], field, frozenset(names)) for (pk, field), names in found.items()]
+
+
+def lookup_of(relationship: str) -> str:
+    """Return the field that holds the parent's id: AccountId of Account, Region__c of Region__r."""
+    custom = relationship.removesuffix("__r")
+    return f"{relationship}Id" if custom == relationship else f"{custom}__c"
+
+
+def _targets(stream: Stream, relationship: str, lookup: str) -> Collection[str]:
+    """Return the object types that a relationship leads to, as described; else as they are usually named."""
+    for name, _label, _type, options, *_flags in stream.schema.get("fields", ()):
+        if name == lookup and options:
+            return [str(one) for one in options]
+    return [OBJECT_TYPES.get(relationship, relationship)]
 
 
 def request(wanted: Sequence[Interest], batch: Sequence[Change], now: datetime) -> set[int]:

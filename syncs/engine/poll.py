@@ -35,15 +35,13 @@ def run(stream: Stream, now: datetime, *, clock: Callable[[], datetime] = timezo
     with leases.held(f"poll:{stream.pk}", settings.LEASE_SECONDS, now) as lease:
         if lease is None:
             return None
-        Stream.objects.filter(pk=stream.pk).update(
-            next_poll_at=now + timedelta(seconds=stream.interval_seconds)
-        )
+        Stream.objects.filter(pk=stream.pk).update(next_poll_at=stream.next_poll(now))
         with runs.recording(RunKind.POLL, now=now, stream=stream) as counts:
             try:
                 _read(stream, counts, now, clock)
             except ConnectorError as error:
                 counts.error = error.message
-                _failed(stream, error, now)
+                failed(stream, error, now)
         return counts.run
 
 
@@ -72,7 +70,7 @@ def baseline(stream: Stream, now: datetime) -> SyncRun | None:
 def _read(stream: Stream, counts: runs.Counts, now: datetime, clock: Callable[[], datetime]) -> None:
     end = now + timedelta(seconds=settings.TASK_SECONDS)
     resume_at = None
-    with connect.opened(stream.connection, clock=clock) as connector:
+    with connect.opened(stream.connection, clock=clock, user=f"stream:{stream.key}") as connector:
         source = streams.as_source(connector, stream)
         try:
             for page in _pages(stream, source, now):
@@ -114,7 +112,7 @@ def _since(stream: Stream, start: datetime) -> datetime:
     )
 
 
-def _failed(stream: Stream, error: ConnectorError, now: datetime) -> None:
+def failed(stream: Stream, error: ConnectorError, now: datetime) -> None:
     """Blame the stream for what only its own request is to blame for, the connection for the rest."""
     if not _is_about_the_request(error):
         holds.failed(stream.connection, error, now)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -22,9 +22,9 @@ from integration_hub.connectors.errors import (
     RejectedError,
     UnknownOutcomeError,
 )
-from integration_hub.connectors.records import Operation, Outcome, RecordResult, WriteRequest
-from syncs import connect, holds, incidents, links, listeners, outbox, writes
-from syncs.engine import retry, runs
+from integration_hub.connectors.records import Operation, RecordResult, WriteRequest
+from syncs import answers, connect, holds, incidents, links, listeners, outbox, ties, writes
+from syncs.engine import batches, push_errors, retry, runs, said, succession
 from syncs.models import Connection, Delivery, HubSettings, SyncRun
 from syncs.models.incidents import IncidentKind
 from syncs.models.runs import RunKind
@@ -33,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 CLAIMED_AT_ONCE = 20
 EXPIRED_AT_ONCE = 1000
-RECALL_AFTER = timedelta(seconds=5)
-"""A message that was sent may not be visible at once; only then is it looked for."""
 LEASE_LOST = "lease_lost"
 LATE = "It was not sent in time: it waited until after its maximum age."
 
@@ -71,7 +69,7 @@ def run(
 def expire(now: datetime) -> int:
     """Expire what is too late, also where nothing can be sent now; return how many."""
     late = list(outbox.overdue(now).select_related("connection").order_by("expires_at")[:EXPIRED_AT_ONCE])
-    for delivery in _first_of_each_origin(late):
+    for delivery in batches.first_of_each_origin(late):
         same = [d for d in late if (d.origin, d.connection_id) == (delivery.origin, delivery.connection_id)]
         expired = outbox.expire_overdue([d.pk for d in same], reason=LATE, now=now)
         if expired:
@@ -89,13 +87,14 @@ class _Push:
     clock: Callable[[], datetime]
     answered: bool = False
     failed: bool = False
+    end: datetime = field(init=False)
 
     def all(self, off: set[str], now: datetime, sleep: Callable[[float], None]) -> None:
         """Send until nothing is due, the time is up, or the connection fails; reads the switches as it goes.
 
         What waits only for its lane's pause is waited for.
         """
-        end = now + timedelta(seconds=settings.TASK_SECONDS)
+        self.end = end = now + timedelta(seconds=settings.TASK_SECONDS)
         pauses = int(settings.TASK_SECONDS / (self.destination.lane_interval or 1))
         allowed: set[str] | None = off
         while allowed is not None and now < end:
@@ -126,7 +125,7 @@ class _Push:
         With a slow vendor the claimed ones together could outlast their lease, and another would send them, too.
         """
         self.counts.read += len(claimed)
-        for batch in _batches(claimed, self.destination.batch_size):
+        for batch in batches.alike(claimed, self.destination.batch_size):
             if self.clock() >= end or not self._send(batch):
                 self.counts.waiting += outbox.give_back(claimed)
                 return False
@@ -137,9 +136,12 @@ class _Push:
         fresh = [one for one in batch if not self._is_late(one) and self._is_still_to_send(one)]
         if not fresh:
             return not self.failed
+        connect.used_by(self.destination, fresh[0].origin)
+        prepared = None
         try:
             prepared = writes.prepare(fresh, self.destination)
             self._forgo(prepared)
+            self._answer(prepared.answered)
             fresh = prepared.deliveries
             results = self.destination.write(prepared.request) if fresh else []
         except RejectedError as error:
@@ -151,7 +153,7 @@ class _Push:
             raise  # the database's, in which the outcome could not be stored either
         except Exception as failure:
             logger.exception("sending failed", extra={"delivery": fresh[0].pk})
-            self._not_sent(fresh, _internal(failure))
+            self._unforeseen(fresh, failure, nothing_left=prepared is None)
         else:
             if fresh:
                 self._answered()
@@ -184,7 +186,7 @@ class _Push:
             asked = WriteRequest(delivery.object_type, Operation(delivery.operation), [write])
             found = self.destination.recall(asked)[0]
         except RejectedError as error:
-            self._bury([delivery], _not_to_be_found_out(error))
+            self._bury([delivery], push_errors.not_to_be_found_out(error))
             return False
         except ConnectorError as error:
             self._not_sent([delivery], error, unanswered_at=delivery.unanswered_at)
@@ -194,7 +196,7 @@ class _Push:
             raise
         except Exception as failure:
             logger.exception("looking for a message failed", extra={"delivery": delivery.pk})
-            self._not_sent([delivery], _internal(failure), unanswered_at=delivery.unanswered_at)
+            self._not_sent([delivery], push_errors.internal(failure), unanswered_at=delivery.unanswered_at)
             return False
         if found is None:
             Delivery.objects.filter(pk=delivery.pk, lease_owner=delivery.lease_owner).update(
@@ -219,48 +221,84 @@ class _Push:
 
     def _settle(self, prepared: writes.Prepared, results: Sequence[RecordResult]) -> None:
         """Settle each delivery by the answer for it, those with one outcome together, and their links with them."""
-        done: dict[str, list[Delivery]] = {}
-        refused: dict[tuple[str, str, str], tuple[ConnectorError, list[Delivery]]] = {}
-        unsent: dict[int, tuple[ConnectorError, list[Delivery]]] = {}
-        for delivery, result in zip(prepared.deliveries, results, strict=True):
-            error = result.error if result.outcome == Outcome.FAILED else None
-            if error is None:
-                # What a sync writes is found again by its match value: an id of its own for each costs a statement.
-                done.setdefault("" if delivery.sync_id else result.remote_id, []).append(delivery)
-            elif isinstance(error, RejectedError):
-                key = (error.code, error.message, error.remedy)
-                refused.setdefault(key, (error, []))[1].append(delivery)
-            else:
-                unsent.setdefault(id(error), (error, []))[1].append(delivery)
+        found = said.sorted_out(prepared, results)
         now = self.clock()
-        for remote_id, deliveries in done.items():
+        ids = answers.given_ids(prepared.deliveries, results) if self.destination.gives_ids else {}
+        self._answer([one for one in found.told if one[1].error is None])
+        answers.keep([one for one in found.told if isinstance(one[1].error, RejectedError)])
+        for remote_id, deliveries in found.done.items():
             with transaction.atomic():
                 settled = outbox.delivered(deliveries, remote_id=remote_id, now=now)
-                links.settle(prepared.entries(deliveries, now))
+                links.settle(prepared.entries(deliveries, now, ids))
+                ties.written([one for one in deliveries if one.pk in ids], now)
+                succession.follow_all(prepared.freed(deliveries), now)
             self._count(settled, len(deliveries), "delivered")
-        for error, deliveries in refused.values():
+        self._look_again(found.gone, now)
+        self._pass_over(found.absent, now)
+        for error, deliveries in found.refused.values():
             self._bury(deliveries, error)
-        for error, deliveries in unsent.values():
+        for error, deliveries in found.unsent.values():
             self._not_sent(deliveries, error)
+
+    def _look_again(self, gone: Mapping[int, tuple[Delivery, ConnectorError]], now: datetime) -> None:
+        """Send anew, by the match value, what the destination does not have under the id we know."""
+        if not gone:
+            return
+        for delivery, error in gone.values():
+            postponed = outbox.postpone([delivery], error, until=now, counts=False)
+            self._count(postponed, 1, "waiting", error.code)
+        links.forget_ids(delivery for delivery, _ in gone.values())
+
+    def _pass_over(self, absent: Sequence[Delivery], now: datetime) -> None:
+        """Settle what was only to be updated and is not there."""
+        if absent:
+            settled = outbox.forgo(
+                absent, code=writes.NOT_THERE.code, reason=writes.NOT_THERE.reason, now=now
+            )
+            self._count(settled, len(absent), "skipped", writes.NOT_THERE.code)
+            links.note(writes.passed_over(one, writes.NOT_THERE.reason, now) for one in absent)
+
+    def _answer(self, told: Sequence[answers.Answer]) -> None:
+        """Settle what somebody waits for, with the answer."""
+        if told:
+            self._count(answers.settle(told, self.clock()), len(told), "delivered")
 
     def _refused(self, batch: Sequence[Delivery], error: RejectedError) -> None:
         """A refused batch is split until the bad record stands alone."""
         if len(batch) == 1:
             self._bury(batch, error)
             return
-        middle = len(batch) // 2
-        for half in (batch[:middle], batch[middle:]):
+        for half in batches.halves(batch):
             self._send(half)
+
+    def _unforeseen(self, batch: Sequence[Delivery], failure: Exception, *, nothing_left: bool) -> None:
+        """Split what we failed at ourselves until the record it is about stands alone, where that can do no harm.
+
+        What may have left us and must not be sent twice comes back as a whole, to be looked for.
+        """
+        is_harmless = nothing_left or Operation(batch[0].operation) in self.destination.repeatable
+        if len(batch) == 1 or not is_harmless:
+            self._not_sent(batch, push_errors.internal(failure))
+            return
+        for half in batches.halves(batch):
+            if self.clock() >= self.end:
+                self.counts.waiting += outbox.give_back(half)
+            elif not self.failed:  # else the caller gives back what is left
+                self._send(half)
 
     def _bury(self, deliveries: Sequence[Delivery], error: ConnectorError) -> None:
         now = self.clock()
         with transaction.atomic():
             buried = outbox.bury(deliveries, error, now=now)
             links.note(writes.refused(one, error, now) for one in deliveries if one.sync_id)
+            answers.forget_gone(deliveries, error)
+            ties.refused(deliveries, error)
         if not self._count(buried, len(deliveries), "dead", error.code):
             return
-        origins = Counter(delivery.origin for delivery in deliveries)
-        for delivery in _first_of_each_origin(deliveries):
+        # A flow decides itself what a refusal means, and reports the runs that cannot go on.
+        failed = [one for one in deliveries if not answers.are_kept(one) or ties.is_tie(one)]
+        origins = Counter(delivery.origin for delivery in failed)
+        for delivery in batches.first_of_each_origin(failed):
             incidents.for_origin(
                 IncidentKind.DEAD_LETTERS, delivery, title=f"Dead letters of {listeners.name(delivery.origin)}",
                 detail=error.message, remedy=error.remedy, count=origins[delivery.origin], now=now,
@@ -277,17 +315,18 @@ class _Push:
         now = self.clock()
         links.doubt(batch)
         blameless = isinstance(error, ConfigError | RateLimitError)
-        by_attempts: dict[int, list[Delivery]] = {}
+        by_attempts: dict[tuple[int, bool], list[Delivery]] = {}
         for delivery in batch:
-            by_attempts.setdefault(delivery.attempts, []).append(delivery)
-        for attempts, deliveries in by_attempts.items():
-            if not blameless and retry.is_used_up(attempts):
+            patient = answers.are_kept(delivery) and error.code != push_errors.INTERNAL
+            by_attempts.setdefault((delivery.attempts, patient), []).append(delivery)
+        for (attempts, patient), deliveries in by_attempts.items():
+            if not blameless and retry.is_used_up(attempts, patient=patient):
                 self._bury(deliveries, error)
                 continue
             until = retry.next_try(attempts, now)
             if isinstance(error, UnknownOutcomeError):
                 unanswered_at = unanswered_at or F("attempted_at")
-                until = max(until, now + RECALL_AFTER)
+                until = max(until, now + timedelta(seconds=self.destination.recall_after))
             elif isinstance(error, RateLimitError):
                 until = now + timedelta(seconds=error.retry_after)
             elif blameless:
@@ -325,32 +364,6 @@ def _as_destination(connector: object, connection: Connection) -> Destination:
             f"{connection} cannot be written to.", remedy="Choose another connection to send with."
         )
     return connector
-
-
-def _batches(claimed: Sequence[Delivery], size: int) -> list[list[Delivery]]:
-    """Group by object and operation, in order, each group cut to the vendor's batch size."""
-    groups: dict[tuple[str, str], list[Delivery]] = {}
-    for delivery in claimed:
-        groups.setdefault((delivery.object_type, delivery.operation), []).append(delivery)
-    return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
-
-
-def _internal(failure: Exception) -> UnknownOutcomeError:
-    """Return our own failure as an error; it may have come after the vendor did what we asked."""
-    text = f"Internal error ({type(failure).__name__}); the log has the details."
-    return UnknownOutcomeError(text, code="internal", remedy="Report it if it lasts.")
-
-
-def _not_to_be_found_out(error: RejectedError) -> RejectedError:
-    return RejectedError(
-        f"It is unknown whether it arrived, and the look for it was refused: {error.message}",
-        code=error.code,
-        remedy=f"Look yourself; requeue it if it is not there. {error.remedy}".strip(),
-    )
-
-
-def _first_of_each_origin(deliveries: Sequence[Delivery]) -> list[Delivery]:
-    return list({(d.origin, d.connection_id): d for d in reversed(deliveries)}.values())
 
 
 def _report_expired(delivery: Delivery, count: int, now: datetime) -> None:

@@ -15,12 +15,13 @@ from django.utils import timezone
 
 from integration_hub.connectors.contract import Scannable
 from integration_hub.connectors.errors import ConfigError, ConnectorError
-from syncs import connect, leases
+from syncs import connect, destinations, incidents, leases
 from syncs.engine.findings import Findings
 from syncs.engine.reconcile_sample import Sampling
 from syncs.engine.reconcile_scan import Scanning
 from syncs.models import Connection, Priority, Reconciliation, Sync, SyncRun
-from syncs.models.reconciliations import Kind
+from syncs.models.incidents import IncidentKind
+from syncs.models.reconciliations import DIFFERENCES, Kind
 from syncs.models.runs import RunKind, RunState
 
 DAYS = 30
@@ -39,6 +40,8 @@ class ReconcileError(Exception):
 
 def start(sync: Sync, now: datetime, *, days: int = DAYS, sample: int = SAMPLE) -> Reconciliation:
     """Store a reconciliation of what was modified in these days, 0: of all; nothing is read yet."""
+    if destinations.tells_events(sync):
+        raise ReconcileError(f"{sync} tells events of changes: there is nothing to compare them with.")
     _require_source(sync, now)
     stream = sync.stream
     run = SyncRun.objects.create(
@@ -48,7 +51,7 @@ def start(sync: Sync, now: datetime, *, days: int = DAYS, sample: int = SAMPLE) 
         sync=sync,
         run=run,
         since=now - timedelta(days=days) if days else None,
-        until=now - max(SETTLING, timedelta(seconds=2 * stream.interval_seconds)),
+        until=now - max(SETTLING, timedelta(seconds=2 * (stream.interval_seconds or 0))),
         sample=sample,
     )
 
@@ -81,7 +84,12 @@ def due(now: datetime) -> list[Sync]:
     syncs = Sync.objects.filter(
         enabled=True, stream__connection__in=usable, stream__started_at__lte=now - EVERY
     ).select_related("stream__connection", "destination")
-    return [sync for sync in syncs if _is_due(sync, now)]
+    return [sync for sync in syncs if not destinations.tells_events(sync) and _is_due(sync, now)]
+
+
+def ask(sync: Sync, now: datetime) -> Reconciliation:
+    """Return the reconciliation that is open, or a new one. ReconcileError: it cannot be made now."""
+    return _open(sync) or start(sync, now)
 
 
 def begin_or_go_on(sync: Sync, now: datetime, clock: Callable[[], datetime] = timezone.now) -> bool:
@@ -134,6 +142,8 @@ def _go_on(one: Reconciliation, end: datetime, clock: Callable[[], datetime]) ->
     _note(one.run, findings, calls)
     if error or is_over:
         _close(one.run, error, clock())
+    if is_over and not error:
+        _tell(one, clock())
 
 
 def _all_steps(
@@ -146,6 +156,25 @@ def _all_steps(
             return False
         one.progress["scanned"] = True
     return not findings.sample or Sampling(one, findings, source, scanning.fields, clock).run(end)
+
+
+def _tell(one: Reconciliation, now: datetime) -> None:
+    """Open an incident about what differs, or close the one that an earlier reconciliation opened."""
+    sync = one.sync
+    key, found = f"reconcile:{sync.key}", {kind: one.count(kind) for kind in DIFFERENCES if one.count(kind)}
+    if not found:
+        incidents.close(key, now)
+        return
+    incidents.raise_incident(
+        key,
+        kind=IncidentKind.DIFFERENCES,
+        title=f"{sync}: not everything is there as it should be",
+        detail=", ".join(f"{kind.label.lower()}: {count:,}" for kind, count in found.items()) + ".",
+        remedy="Open the sync's newest reconciliation: it lists the records, and repairs them.",
+        connection=sync.destination,
+        origin=sync.origin,
+        now=now,
+    )
 
 
 def _scannable(connector: object, connection: Connection) -> Scannable:

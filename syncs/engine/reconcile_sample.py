@@ -13,6 +13,7 @@ from syncs.engine.findings import Findings
 from syncs.engine.mapping import Mapped
 from syncs.models import Connection, Priority, Reconciliation, Sync
 from syncs.models.reconciliations import SAMPLED, Kind
+from syncs.wording import were
 
 AT_ONCE = 20
 """Looked up between two looks at the clock: it may cost a call each."""
@@ -41,7 +42,7 @@ class Sampling:
         try:
             self._compare_all(wanted, end)
         except ConnectorError as failure:
-            left = f"{len(self.findings.sample)} records were not compared with {self.sync.destination}"
+            left = f"{were(len(self.findings.sample), 'record')} not compared with {self.sync.destination}"
             self.one.warnings.append(f"{left}: {failure.message} {failure.remedy}".strip())
             self.findings.sample = []
         return not self.findings.sample
@@ -49,7 +50,7 @@ class Sampling:
     def _wanted(self) -> Mapping[str, Mapped]:
         mapper = mapping_rows.mapper_of(self.sync)
         found = self.source.fetch(self.sync.stream.object_type, self.findings.sample, self.fields)
-        return {record.remote_id: mapper(record.values) for record in found}
+        return {record.remote_id: mapper(record.values, record.remote_id) for record in found}
 
     def _compare_all(self, wanted: Mapping[str, Mapped], end: datetime) -> None:
         connection = self.sync.destination

@@ -12,8 +12,9 @@ from django.db.models.functions import Collate
 from integration_hub.connectors.contract import Scannable
 from integration_hub.connectors.records import Scan, Scanned, Values
 from syncs import links, mapping_rows, writes
-from syncs.engine.audience import CONVERTED, CONVERTED_FATE, follows_contact
+from syncs.engine.audience import CONVERTED, follows_contact
 from syncs.engine.backfill_plan import fields_of
+from syncs.engine.fates import CONVERTED_FATE
 from syncs.engine.findings import Findings
 from syncs.engine.verdicts import Verdict, judge
 from syncs.links import Link
@@ -73,7 +74,7 @@ class Scanning:
     def _compare(self, records: Sequence[Scanned]) -> None:
         known = links.read(self.sync.pk, [record_id for record_id, _, _ in records])
         verdicts = [
-            (record_id, modified_at, self._verdict(modified_at, values, known.get(record_id)))
+            (record_id, modified_at, self._verdict(record_id, modified_at, values, known.get(record_id)))
             for record_id, modified_at, values in records
         ]
         wrong = [record_id for record_id, _, verdict in verdicts if verdict.kind in DIFFERENCES]
@@ -87,8 +88,8 @@ class Scanning:
                 fine.append(record_id)
         self.findings.draw(fine)
 
-    def _verdict(self, modified_at: datetime, values: Values, link: Link | None) -> Verdict:
-        mapped = self.mapper(values)
+    def _verdict(self, record_id: str, modified_at: datetime, values: Values, link: Link | None) -> Verdict:
+        mapped = self.mapper(values, record_id)
         is_followed = self.follows_contact and values.get(CONVERTED) is True
         return judge(modified_at, mapped, CONVERTED_FATE.reason if is_followed else mapped.problem, link)
 

@@ -9,6 +9,8 @@ FIRST = 2.0
 LONGEST = 300.0
 MOST_ATTEMPTS = 12
 """With the longest waits that is about half an hour: after that a person looks, not a machine."""
+MOST_ATTEMPTS_OF_FLOWS = 2_700
+"""With the longest waits that is about a week. The time that a connection is held or paused does not count."""
 
 
 def next_try(attempts: int, now: datetime, *, chance: random.Random | None = None) -> datetime:
@@ -21,5 +23,6 @@ def next_try(attempts: int, now: datetime, *, chance: random.Random | None = Non
     return now + timedelta(seconds=wait * share)
 
 
-def is_used_up(attempts: int) -> bool:
-    return attempts >= MOST_ATTEMPTS
+def is_used_up(attempts: int, *, patient: bool = False) -> bool:
+    """Say whether a person must look. `patient`: an onboarding waits for a vendor that is away for days."""
+    return attempts >= (MOST_ATTEMPTS_OF_FLOWS if patient else MOST_ATTEMPTS)

@@ -12,9 +12,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Any
+from urllib.parse import urlsplit
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+
+from syncs.engine import countries
+from syncs.engine.freemail import FREEMAIL
 
 Transform = Callable[[Any], Any]
 
@@ -23,6 +27,9 @@ HOME = "US"
 """The country of a phone number without a country code, unless the line's expression names another."""
 LONGEST_USER_ID = 52
 _LONG = 2**63
+_HOST = re.compile(
+    r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
+).fullmatch
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TRUE = frozenset({"true", "yes", "y", "1", "on"})
 _FALSE = frozenset({"false", "no", "n", "0", "off"})
@@ -145,6 +152,36 @@ def is_country(region: str) -> bool:
     return region.strip().upper() in phonenumbers.SUPPORTED_REGIONS
 
 
+def country(form: str) -> Transform:
+    """Return the transform of a country's name or code to this form, one of `countries.FORMS`."""
+    wanted = form.strip().lower() or countries.FORMS[0]
+
+    def to_country(value: Any) -> str:
+        found = countries.find(trim(value), wanted)
+        if found is None:
+            raise UnfitError("a country's name or code")
+        return found
+
+    return to_country
+
+
+def is_country_form(form: str) -> bool:
+    return form.strip().lower() in countries.FORMS
+
+
+def domain(value: Any) -> str | None:
+    """Return the domain of an e-mail or web address, None for one at which anybody gets an address."""
+    said = lower(value)
+    host = said.rpartition("@")[2] if "@" in said and "://" not in said else _host(said)
+    try:
+        found = host.removesuffix(".").encode("ascii" if host.isascii() else "idna").decode("ascii")
+    except UnicodeError:
+        raise UnfitError("an e-mail or web address") from None
+    if not _HOST(found):
+        raise UnfitError("an e-mail or web address")
+    return None if found in FREEMAIL else found
+
+
 def email(value: Any) -> str:
     """Return the address in lower case, if its syntax allows it to exist; nobody is asked."""
     address = lower(value)
@@ -180,8 +217,12 @@ TRANSFORMS: Mapping[str, Transform] = {
     "integer": integer,
     "boolean": boolean,
     "list": several,
+    "email": email,
+    "domain": domain,
 }
-"""Those that need no more than the value. `phone` needs a country, `liquid` the whole record."""
+"""Those that need no more than the value."""
+WITH_ARGUMENT: Mapping[str, Callable[[str], Transform]] = {"phone": phone, "country": country}
+"""Those that need the line's expression: the country of a number without a code, the form of a country."""
 
 
 def special(destination: str) -> Transform | None:
@@ -189,6 +230,14 @@ def special(destination: str) -> Transform | None:
     if destination == "email" or destination.endswith(".email"):
         return email
     return user_id if destination == "userId" else None
+
+
+def _host(said: str) -> str:
+    try:
+        found = urlsplit(said if "://" in said else f"//{said}").hostname or ""
+    except ValueError:
+        return ""
+    return found.removeprefix("www.")
 
 
 def _is_whole(value: float) -> bool:

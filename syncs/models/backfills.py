@@ -11,7 +11,7 @@ from syncs.models.syncs import Sync
 
 class BackfillState(models.TextChoices):
     RUNNING = "running", "Running"
-    PAUSED = "paused", "Paused at the budget line"
+    PAUSED = "paused", "Paused"
     DONE = "done", "Done"
     CANCELLED = "cancelled", "Cancelled"
     FAILED = "failed", "Failed"
@@ -48,12 +48,18 @@ class Backfill(models.Model):
 
 
 class Partition(models.Model):
-    """The ids in (after, up_to]; `after` moves with each page that is settled, so a restart goes on there."""
+    """The ids in (after, up_to]; `after` moves with each page that is settled, so a restart goes on there.
+
+    `ids`, one a line in their order, are those of a list that an operator gave: of these alone. Read `in_bulk`,
+    `after` is how far the result of the job was read.
+    """
 
     backfill = models.ForeignKey(Backfill, on_delete=models.CASCADE, related_name="partitions")
     number = models.PositiveIntegerField()
-    after = models.CharField(max_length=64, blank=True)
+    after = models.CharField(max_length=255, blank=True)
     up_to = models.CharField(max_length=64, blank=True)
+    ids = models.TextField(blank=True)
+    in_bulk = models.BooleanField(default=False)
     done = models.BooleanField(default=False)
     lease_owner = models.CharField(max_length=40, blank=True)
     lease_until = models.DateTimeField(null=True)

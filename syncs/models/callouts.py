@@ -34,16 +34,20 @@ class CalloutLog(models.Model):
 
 
 class ConnectionUsage(models.Model):
-    """Calls this hub made on one day (UTC), by priority."""
+    """Calls this hub made in one hour of a day (UTC), by priority and by who wanted them, such as `sync:leads`."""
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="usage")
     day = models.DateField()
+    hour = models.PositiveSmallIntegerField(default=0)
+    user = models.CharField(max_length=100, blank=True, default="")
     priority = models.PositiveSmallIntegerField(choices=Priority.choices)
     calls = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["connection", "day", "priority"], name="usage_once_a_day")
+            models.UniqueConstraint(
+                fields=["connection", "day", "hour", "priority", "user"], name="usage_once_an_hour"
+            )
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,10 @@ class ChangeOrigin(models.TextChoices):
     PARENT = "parent", "A parent changed"
     DELETED = "deleted", "Deleted"
     REPAIR = "repair", "Repair"
+    SUCCESSION = "succession", "Its turn came"
+    NOTICE = "notice", "Change notice"
+    EVENT = "event", "Event"
+    PAIR = "pair", "Its pair asks for it"
 
 
 class ChangeState(models.TextChoices):

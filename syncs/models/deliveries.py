@@ -82,6 +82,13 @@ class Delivery(models.Model):
     lease_owner = models.CharField(max_length=40, blank=True)
     lease_until = models.DateTimeField(null=True)
     remote_id = models.CharField(max_length=200, blank=True)
+    outcome = models.CharField(
+        max_length=10, blank=True, help_text="The vendor's word for it, such as created."
+    )
+    status = models.PositiveSmallIntegerField(null=True, help_text="The HTTP status of the last answer.")
+    answer = models.JSONField(
+        null=True, help_text="What the vendor said of the record, for the flow that waits."
+    )
     error_code = models.CharField(max_length=100, blank=True)
     error = models.TextField(blank=True)
     remedy = models.TextField(blank=True)

@@ -29,7 +29,7 @@ class HubSettings(models.Model):
         default=4, help_text="An open incident is reported again after so many hours."
     )
     keep_history_days = models.PositiveSmallIntegerField(
-        default=90, help_text="Changes, decisions, settled deliveries, closed incidents."
+        default=90, help_text="Changes, decisions, settled deliveries, closed incidents, routed events."
     )
     keep_runs_days = models.PositiveSmallIntegerField(default=30)
     keep_callouts_days = models.PositiveSmallIntegerField(default=7)

@@ -16,6 +16,12 @@ class IncidentKind(models.TextChoices):
     DEAD_LETTERS = "dead_letters", "Dead letters"
     EXPIRED = "expired", "Alerts expired"
     ERRORS = "errors", "Rule cannot be evaluated"
+    PARKED = "parked", "Flow runs parked"
+    EVENTS = "events", "Events refused"
+    NOTICES = "notices", "Change notices fail"
+    DIFFERENCES = "differences", "Reconciliation found differences"
+    LOOPS = "loops", "Records parked"
+    SCHEMA = "schema", "Fields or values missing"
     INTERNAL = "internal", "Internal error"
 
 

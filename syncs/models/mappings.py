@@ -44,6 +44,9 @@ class Transform(models.TextChoices):
     BOOLEAN = "boolean", "True or false"
     LIST = "list", "List (of a multi-select picklist)"
     PHONE = "phone", "Phone (E.164)"
+    EMAIL = "email", "E-mail address"
+    DOMAIN = "domain", "Domain (of an e-mail or web address)"
+    COUNTRY = "country", "Country (ISO code)"
     LIQUID = "liquid", "Liquid expression"
 
 
@@ -53,11 +56,24 @@ class WriteMode(models.TextChoices):
     IF_EMPTY = "if_empty", "Only if it is empty there"
 
 
+class WhenEmpty(models.TextChoices):
+    KEEP = "keep", "Leave it there as it is"
+    CLEAR = "clear", "Clear it there"
+
+
 class UnknownValue(models.TextChoices):
     KEEP = "keep", "Pass it on as it is"
     EMPTY = "empty", "Leave it empty"
     DEFAULT = "default", "Use the default"
     REFUSE = "refuse", "Refuse the record"
+
+
+class Winner(models.TextChoices):
+    SOURCE = "source", "Source"
+    DESTINATION = "destination", "Destination"
+    NEWEST = "newest", "Newest"
+    KEEP = "keep", "Never overwrite a value"
+    ASK = "ask", "Ask"
 
 
 class FieldMapping(models.Model):
@@ -72,12 +88,22 @@ class FieldMapping(models.Model):
         blank=True, help_text="For Liquid: `value` is the source field, `record` all of it."
     )
     default = models.CharField(max_length=255, blank=True, help_text="Used when the source is empty.")
+    when_empty = models.CharField(
+        "when the source is empty", max_length=10, choices=WhenEmpty.choices, default=WhenEmpty.KEEP
+    )
     write_mode = models.CharField(max_length=10, choices=WriteMode.choices, default=WriteMode.ALWAYS)
     value_map = models.ForeignKey(
         ValueMap, on_delete=models.PROTECT, null=True, blank=True, related_name="field_mappings"
     )
     unknown_value = models.CharField(max_length=10, choices=UnknownValue.choices, default=UnknownValue.KEEP)
     required = models.BooleanField(default=False, help_text="Without a value the record is not sent.")
+    winner = models.CharField(
+        "if both sides changed it",
+        max_length=12,
+        choices=Winner.choices,
+        default=Winner.SOURCE,
+        help_text="Counts on the forward way of a two-way sync, for fields that the way back maps, too.",
+    )
 
     class Meta:
         ordering = ["position", "id"]

@@ -13,6 +13,7 @@ class RunKind(models.TextChoices):
     BASELINE = "baseline", "Baseline"
     ROUTE = "route", "Route"
     PUSH = "push", "Push"
+    NOTICE = "notice", "Change notices"
     DIRECTORY = "directory", "Directory refresh"
     BACKFILL = "backfill", "Backfill"
     RECONCILE = "reconcile", "Reconciliation"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -18,6 +18,7 @@ class StreamQuerySet(models.QuerySet["Stream"]):
         return self.filter(
             Q(next_poll_at=None) | Q(next_poll_at__lte=now),
             enabled=True,
+            interval_seconds__isnull=False,
             connection__in=Connection.objects.usable(now),
         )
 
@@ -25,6 +26,7 @@ class StreamQuerySet(models.QuerySet["Stream"]):
 class Stream(models.Model):
     """`watermark` is the newest change that is stored; a poll steps back from it by the overlap.
 
+    `missed_by_notices` counts the changes that polls found and no notice told of, since notices come at all.
     `resume_at` is set while there is more to read than one poll can: the next one goes on exactly there.
     """
 
@@ -35,7 +37,12 @@ class Stream(models.Model):
     )
     enabled = models.BooleanField(default=True, help_text="Off: no polls. Stored changes are kept.")
     interval_seconds = models.PositiveIntegerField(
-        "poll every (seconds)", default=60, validators=[MinValueValidator(10)]
+        "poll every (seconds)",
+        null=True,
+        blank=True,
+        default=60,
+        validators=[MinValueValidator(10)],
+        help_text="Empty: never. Only for a stream that events alone feed.",
     )
     overlap_seconds = models.PositiveIntegerField(
         "read again (seconds)",
@@ -50,6 +57,10 @@ class Stream(models.Model):
     baseline_at = models.DateTimeField(null=True, editable=False)
     next_poll_at = models.DateTimeField(null=True, editable=False, db_index=True)
     polled_at = models.DateTimeField(null=True, editable=False)
+    noticed_at = models.DateTimeField(null=True, editable=False)
+    missed_by_notices = models.PositiveIntegerField(default=0, editable=False)
+    missed_in_a_row = models.PositiveIntegerField(default=0, editable=False)
+    notices_watched_to = models.DateTimeField(null=True, editable=False)
     schema = models.JSONField(default=dict, editable=False)
     described_at = models.DateTimeField(null=True, editable=False)
 
@@ -69,14 +80,18 @@ class Stream(models.Model):
     def __str__(self) -> str:
         return f"{self.object_type} at {self.connection.name}"
 
+    def next_poll(self, now: datetime) -> datetime | None:
+        """Return when it is to be polled after a poll now; None: it is not polled by itself."""
+        return now + timedelta(seconds=self.interval_seconds) if self.interval_seconds else None
+
     @property
     def object_schema(self) -> ObjectSchema | None:
         """What the vendor said of the object when last asked; None: never asked yet."""
         if not self.schema:
             return None
         fields = {
-            name: FieldSchema(name, label, FieldType(type_), tuple(options), filterable)
-            for name, label, type_, options, filterable in self.schema["fields"]
+            name: FieldSchema(name, label, FieldType(type_), tuple(options), *flags)
+            for name, label, type_, options, *flags in self.schema["fields"]
         }
         return ObjectSchema(self.object_type, self.schema["label"], fields)
 
@@ -85,7 +100,7 @@ class Stream(models.Model):
         self.schema = {
             "label": described.label,
             "fields": [
-                [f.name, f.label, f.type.value, list(f.options), f.filterable]
+                [f.name, f.label, f.type.value, list(f.options), f.filterable, f.read_only, f.unique]
                 for f in described.fields.values()
             ],
         }

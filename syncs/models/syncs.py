@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models, transaction
 from django.utils import timezone
 
+from integration_hub.connectors.records import Operation
 from syncs.models.connections import Connection
 from syncs.models.streams import Stream
 
@@ -15,6 +16,18 @@ class WhenDeleted(models.TextChoices):
     IGNORE = "ignore", "Leave the record there as it is"
     MARK = "mark", "Mark it there"
     REMOVE = "remove", "Remove it there"
+
+
+class WhenNew(models.TextChoices):
+    CREATE = "create", "Create it here as well"
+    IGNORE = "ignore", "Leave it alone"
+    ASK = "ask", "Ask in the conflict inbox"
+
+
+class Policy(models.TextChoices):
+    BOTH = "both", "Create and update"
+    UPDATE = "update", "Only update what is there"
+    CREATE = "create", "Only create what is not there"
 
 
 class Sync(models.Model):
@@ -40,6 +53,13 @@ class Sync(models.Model):
         default=50,
         help_text="Of two syncs whose records have one match key, the lower number writes (Contacts 10, Leads 20).",
     )
+    policy = models.CharField("writes", max_length=10, choices=Policy.choices, default=Policy.BOTH)
+    external_id_path = models.CharField(
+        "write the source id to",
+        max_length=200,
+        blank=True,
+        help_text="A destination path that takes the id of the source record, such as order_system_id.",
+    )
     when_deleted = models.CharField(max_length=10, choices=WhenDeleted.choices, default=WhenDeleted.IGNORE)
     deleted_path = models.CharField(
         "mark deleted in",
@@ -48,6 +68,29 @@ class Sync(models.Model):
         help_text="The destination path that is set to true, such as dataFields.Salesforce.IsDeleted.",
     )
 
+    counterpart = models.OneToOneField(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="way_back",
+        verbose_name="way back of",
+        help_text="The sync that writes the other way. The two then keep their records alike, field by field.",
+    )
+    when_new = models.CharField(
+        "new records",
+        max_length=10,
+        choices=WhenNew.choices,
+        default=WhenNew.IGNORE,
+        help_text="Records that came into being at the end of the forward way, such as a contact typed in HubSpot.",
+    )
+    most_writes = models.PositiveSmallIntegerField(
+        "writes of one record at most",
+        default=10,
+        help_text="More than so many within the minutes below, and the record is parked: two systems quarrel.",
+    )
+    within_minutes = models.PositiveSmallIntegerField("within minutes", default=10)
+
     class Meta:
         ordering = ["name"]
 
@@ -55,19 +98,35 @@ class Sync(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Store it. Led elsewhere, nothing is known any more of what stands there, and what waits is given up."""
-        target = ("destination_id", "object_type", "match_path")
-        before = Sync.objects.filter(pk=self.pk).values(*target).first() if self.pk else None
+        """Store it. Led elsewhere, nothing is known any more of what stands there, and what waits is given up.
+
+        Where it writes otherwise, the next backfill writes all records once.
+        """
+        target, manner = ("destination_id", "object_type", "match_path"), ("policy", "external_id_path")
+        stored = Sync.objects.filter(pk=self.pk)
+        before = stored.values(*target).first() if self.pk else None
+        asked = stored.values(*manner).first() if self.pk else None
         with transaction.atomic():
             super().save(*args, **kwargs)
+            if asked and any(getattr(self, name) != value for name, value in asked.items()):
+                self.links.exclude(payload_hash="").update(payload_hash="")
             if before and any(getattr(self, name) != value for name, value in before.items()):
                 self.links.all().delete()
+                for tie in self.ties.all():
+                    tie.records.all().delete()
+                for tie in self.partner_ties.all():
+                    tie.records.exclude(foreign_id="").update(state="waiting", from_id="", to_id="")
                 self.deliveries.filter(state="waiting", settled_at=None).update(
                     state="dismissed",
                     settled_at=timezone.now(),
                     error="The sync was led to another destination or match key: backfill it.",
                     error_code="led_elsewhere",
                 )
+
+    def operation(self) -> Operation:
+        """Return what a write of a living record is."""
+        by_policy = {Policy.UPDATE: Operation.UPDATE, Policy.CREATE: Operation.CREATE}
+        return by_policy.get(Policy(self.policy), Operation.UPSERT)
 
     @property
     def origin(self) -> str:

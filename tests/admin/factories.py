@@ -10,14 +10,21 @@ from routing.models import Absence, Alert, Decision, DirectoryLink, Holiday, Tem
 from syncs.models import (
     Backfill,
     CalloutLog,
+    Conflict,
     HubSettings,
     Incident,
+    MatchCandidate,
+    Notice,
     Partition,
     Reconciliation,
     RecordLink,
+    RecordPair,
+    RecordTie,
     SyncRun,
+    SyncTie,
+    Version,
 )
-from tests import factories
+from tests import factories, flow_factories
 from tests.factories import NOON
 
 
@@ -51,6 +58,13 @@ def make_run(**values):
     return SyncRun.objects.create(**{"kind": "poll", "started_at": NOON, "finished_at": NOON, **values})
 
 
+def make_version(rule, **values):
+    values.setdefault("document", {"name": rule.name, "max_age_seconds": 300})
+    return Version.objects.create(
+        **{"section": "rules", "key": rule.key, "name": rule.name, "at": NOON, "cause": "admin", **values}
+    )
+
+
 def make_callout(connection, **values):
     return CalloutLog.objects.create(
         **{
@@ -79,22 +93,42 @@ def everything(rows=1):
     sync = factories.make_sync(stream=rule.stream)
     make_backfill(sync)
     make_reconciliation(sync, days={"2026-11-20": {"missing": 1}}, counts={"missing": 1})
+    make_tie(sync)
+    pair = RecordPair.objects.create(sync=sync, left_id="1", right_id="501", created_at=NOON)
+    Notice.objects.create(
+        connection=sync.stream.connection, received_at=NOON, verified=True, body=b"[]", state="taken"
+    )
+    Conflict.objects.create(sync=sync, pair=pair, label="phone", opened_at=NOON)
+    MatchCandidate.objects.create(sync=sync, key="a@x.test", source_id="1", remote_id="501", why="Several.")
     factories.make_value_map(hot="1")
+    flow = flow_factories.make_onboarding()
     Schedule.objects.create(name="pump", func="routing.tasks.pump")
     OrmQ.objects.create(key="sync", payload="", lock=NOON)
     for number in range(rows):
+        flow_factories.make_run(flow)
         person = factories.make_person()
         Absence.objects.create(person=person, start=NOON, end=NOON + timedelta(days=1))
         make_link(rule.destination, person, email=person.email)
         make_alert(rule, person=person, state="dead", settled_at=NOON, error="No such channel.")
         make_run(stream=rule.stream, connection=rule.stream.connection, read=3, unchanged=2, waiting=1)
         make_callout(rule.destination)
+        make_version(rule, at=NOON + timedelta(hours=number))
         make_incident(key=f"incident:{number}", connection=rule.destination)
         for success in (True, False):
             Task.objects.create(
                 id=f"{number}-{success}", name="task", func="f", started=NOON, stopped=NOON, success=success
             )
     return rule
+
+
+def make_tie(sync, **values):
+    """A tie of the sync to another one, and one record that waits for its partner."""
+    tie = SyncTie.objects.create(
+        sync=sync, partner=factories.make_sync(stream=sync.stream), source_path="AccountId"
+    )
+    return RecordTie.objects.create(
+        **{"tie": tie, "record_id": "003A", "foreign_id": "001A", "changed_at": NOON, **values}
+    )
 
 
 def make_backfill(sync, **values):

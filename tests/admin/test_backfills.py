@@ -27,7 +27,7 @@ def test_the_quote_comes_before_anything_is_started(page, simulator, sync):
 
     shown = page.post(ADD, {"sync": sync.pk, "quote": ""}).content.decode()
 
-    assert "1 records. REST: one reader, page by page." in shown
+    assert "1 record. REST: one reader, page by page." in shown
     assert 'name="start"' in shown
     assert not Backfill.objects.exists()
 
@@ -40,7 +40,7 @@ def test_start_hands_the_parts_to_the_workers(page, simulator, sync, said):
 
     started = Backfill.objects.get()
     assert response.url == change_url(started)
-    assert "1 parts were handed to the workers." in said(response)
+    assert "1 part handed to the workers." in said(response)
 
 
 def test_a_condition_that_the_vendor_refuses_is_said_beside_the_field(page, simulator, sync):
@@ -126,3 +126,27 @@ def test_the_records_of_one_backfill_are_listed(page, sync):
 
 def press_url(row, name):
     return f"{change_url(row).removesuffix('change/')}do/{name}/"
+
+
+def test_ids_may_be_pasted(page, simulator, sync):
+    leads = [
+        simulator.salesforce.add("Lead", LastName="Lee", Email=f"lee{n}@example.com", Company="Acme")
+        for n in range(3)
+    ]
+    contact = simulator.salesforce.add("Contact", LastName="Lee")
+    pasted = "\r\n".join(["Id", *leads[:2], contact])
+
+    quoted = page.post(ADD, {"sync": sync.pk, "ids": pasted, "quote": ""}).content.decode()
+    page.post(ADD, {"sync": sync.pk, "ids": pasted, "start": ""})
+
+    shown = page.get(change_url(Backfill.objects.get())).content.decode()
+    assert "2 records. REST: by their ids" in quoted
+    assert "1 id of Contact left out: no sync reads them." in quoted
+    assert "of a list of 2" in shown
+
+
+def test_what_is_pasted_and_no_id_is_said_beside_the_field(page, simulator, sync):
+    shown = page.post(ADD, {"sync": sync.pk, "ids": "ann@example.com", "start": ""}).content.decode()
+
+    assert "is not a Salesforce id" in shown
+    assert not Backfill.objects.exists()

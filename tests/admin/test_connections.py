@@ -172,6 +172,19 @@ def test_a_setting_tells_the_page_for_which_choices_it_is(page, db):
     assert "hub/settings.js" in content
 
 
+def test_a_setting_of_several_lines_is_checked_when_saved(page, db):
+    api = make_connection("http_json", settings={"address": "https://orders.example.test"})
+    values = {"setting_address": "https://orders.example.test", "setting_auth": "none"}
+    objects = "customers:\n  list: {path: /customers}\n"
+
+    refused = page.post(change_url(api), form(api, **values, setting_objects="customers: {lst: {}}"))
+    page.post(change_url(api), form(api, **values, setting_objects=objects))
+
+    assert "customers: there is no “lst”. Did you mean “list”?" in refused.content.decode()
+    assert "<textarea" in refused.content.decode().partition('name="setting_objects"')[0][-20:]
+    assert connect.configuration(Connection.objects.get())["objects"] == objects.strip()
+
+
 def test_a_hub_without_keys_says_so_on_the_field(page, db, settings):
     slack = make_slack()
     settings.HUB_SECRET_KEYS = []

@@ -29,6 +29,9 @@ LOGS = [
     "syncs.reconciliation",
     "routing.decision",
     "routing.alert",
+    "routing.flowrun",
+    "syncs.inboundevent",
+    "syncs.version",
 ]
 CONSOLE = ["admin:index", "console:timeline", "console:sla", "console:directory"]
 
@@ -56,6 +59,8 @@ def test_list_and_form_of_every_model_open_with_rows_in_them(page, everything, l
         "syncs.sync",
         "syncs.valuemap",
         "routing.rule",
+        "routing.flow",
+        "syncs.eventsource",
         "routing.person",
         "routing.workinghours",
         "routing.messagetemplate",
@@ -106,6 +111,8 @@ def test_login_leads_to_no_other_site_and_has_an_icon_that_exists(client, db):
         "routing.person",
         "routing.directorylink",
         "routing.rule",
+        "routing.flow",
+        "routing.flowstep",
         "syncs.stream",
         "syncs.sync",
         "syncs.valuemap",

@@ -67,7 +67,7 @@ def test_poll_now_says_what_it_found(page, simulator, said):
 
     response = press(page, stream, "poll_now")
 
-    assert "1 records read, 1 new and handed to the rules." in said(response)
+    assert "1 record read, 1 new and handed to the rules." in said(response)
     assert Change.objects.count() == 1
 
 
@@ -88,7 +88,7 @@ def test_learning_current_values_sends_nothing_and_counts(page, simulator, said)
 
     response = press(page, stream, "learn")
 
-    assert "1 records read, 1 of them new to the hub." in said(response)
+    assert "1 record read, 1 of them new to the hub." in said(response)
     assert Change.objects.get().origin == "baseline"
 
 

@@ -24,14 +24,24 @@ def sync(simulator, db):
 def form_of(sync, *lines, **values):
     """Return the sync's form as the browser sends it."""
     stored = list(sync.mappings.all()) if sync.pk else []
+    usual = {one.name: one.default for one in Sync._meta.fields if one.has_default()}
     form = {
+        **{name: value for name, value in usual.items() if not isinstance(value, bool)},
         "name": sync.name, "stream": sync.stream_id, "destination": sync.destination_id, "object_type": "user",
         "match_path": "email", "precedence": "20", "when_deleted": "ignore", "deleted_path": "",
         "mappings-TOTAL_FORMS": len(lines), "mappings-INITIAL_FORMS": min(len(stored), len(lines)),
-        "mappings-MIN_NUM_FORMS": 0, "mappings-MAX_NUM_FORMS": 1000, **values,
+        "mappings-MIN_NUM_FORMS": 0, "mappings-MAX_NUM_FORMS": 1000,
+        "ties-TOTAL_FORMS": 0, "ties-INITIAL_FORMS": 0, **values,
     }  # fmt: skip
     for index, line in enumerate(lines):
-        usual = {"position": "", "transform": "", "unknown_value": "keep", "write_mode": "always"}
+        usual = {
+            **{one.name: one.default for one in FieldMapping._meta.fields if one.choices},
+            "position": "",
+            "transform": "",
+            "unknown_value": "keep",
+            "when_empty": "keep",
+            "write_mode": "always",
+        }
         form |= {f"mappings-{index}-{name}": value for name, value in {**usual, **line}.items()}
         if index < len(stored):
             form |= {f"mappings-{index}-id": stored[index].pk, f"mappings-{index}-sync": sync.pk}
@@ -179,7 +189,7 @@ def test_an_imported_mapping_takes_the_place_of_the_old(page, sync, said):
         page, sync, "import_mapping", mapping='{"Email": "email", "Id": "dataFields.Id"}'
     )
 
-    assert "The mapping has 2 lines now; 1 were removed." in said(response)
+    assert "The mapping has 2 lines now; 1 removed." in said(response)
     assert list(sync.mappings.values_list("source", flat=True)) == ["Email", "Id"]
 
 
@@ -243,3 +253,89 @@ def test_entries_of_a_value_map_differ_by_more_than_case(page, db):
 
     page.post(reverse("admin:syncs_valuemap_add"), {**form, "entries-1-source": "Cold"})
     assert ValueMap.objects.get().entries.count() == 2
+
+
+def test_reconcile_now_starts_one_and_leads_to_it(admin_client, sync):
+    page = reverse("admin:syncs_sync_change", args=[sync.pk])
+
+    answer = admin_client.post(f"{page.removesuffix('change/')}do/reconcile_now/")
+
+    one = sync.reconciliations.get()
+    assert answer.url == reverse("admin:syncs_reconciliation_change", args=[one.pk])
+    assert "Reconcile now" in admin_client.get(page).content.decode()
+
+
+def test_a_sync_of_events_offers_no_backfill_and_no_reconciliation(admin_client, sync):
+    Sync.objects.update(object_type="event")
+
+    page = admin_client.get(reverse("admin:syncs_sync_change", args=[sync.pk])).content.decode()
+
+    assert "do/preview" in page
+    assert "do/reconcile_now" not in page
+    assert "do/backfill" not in page
+
+
+def test_the_page_shows_what_the_check_of_fields_found(page, said, sync):
+    FieldMapping.objects.create(sync=sync, position=9, source="Nothing__c", destination="dataFields.Nothing")
+
+    answer = factories.press(page, sync, "check_fields")
+
+    assert "1 thing that it uses would break it" in said(answer)
+    assert "There is no field “Nothing__c”" in page.get(factories.change_url(sync)).content.decode()
+
+
+@pytest.fixture
+def to_salesforce(simulator, db):
+    simulator.set_clock(NOON)
+    for name in ("Account", "Contact"):
+        simulator.salesforce.add_field(name, "Number__c", external_id=True, unique=True)
+    crm = rows_of.make_salesforce(simulator, check_ok=True)
+    stream = rows_of.make_stream(crm, described_at=None)
+    lines = [("Id", "Number__c"), ("LastName", "LastName")]
+    return rows_of.make_sync(
+        *lines, stream=stream, destination=crm, object_type="Contact", match_path="Number__c", enabled=False
+    )
+
+
+def test_a_sync_to_salesforce_is_offered_its_objects_and_fields(page, to_salesforce):
+    shown = page.get(factories.change_url(to_salesforce)).content.decode()
+
+    assert "Account.Number__c" in shown
+    assert "MobilePhone" in shown
+    assert "SystemModstamp</option>" not in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "values", "said"),
+    [
+        ({"source": "Name", "destination": "Name"}, {}, "“Name” cannot be written there"),
+        (
+            {"source": "Email", "destination": "Email"},
+            {"match_path": "Email"},
+            "Match by an external id field",
+        ),
+        ({"source": "Company", "destination": "Account.Owner.Name"}, {}, "a parent by its external id"),
+    ],
+)
+def test_what_salesforce_cannot_take_is_said_when_a_sync_is_saved(page, to_salesforce, line, values, said):
+    lines = [{"source": "Id", "destination": "Number__c"}, line]
+    form = form_of(to_salesforce, *lines, **{"object_type": "Contact", "match_path": "Number__c", **values})
+
+    response = page.post(factories.change_url(to_salesforce), form)
+
+    assert said in str(faults(response))
+
+
+def test_a_sync_to_salesforce_is_saved_and_previewed_beside_what_stands_there(simulator, page, to_salesforce):
+    lead = simulator.salesforce.add("Lead", LastName="Lee", Email="lee@x.test")
+    simulator.salesforce.add("Contact", LastName="Formerly", Number__c=lead)
+    lines = [{"source": "Id", "destination": "Number__c"}, {"source": "LastName", "destination": "LastName"}]
+
+    saved = page.post(
+        factories.change_url(to_salesforce),
+        form_of(to_salesforce, *lines, object_type="Contact", match_path="Number__c"),
+    )
+    shown = view(page, to_salesforce, "preview", record=lead)
+
+    assert saved.status_code == 302, faults(saved)
+    assert "Formerly" in shown.content.decode()

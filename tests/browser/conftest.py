@@ -61,10 +61,10 @@ def browser():
 
 @pytest.fixture
 def hub(transactional_db, simulator, monkeypatch):
-    """The demo's world before its first scene: configured, everybody known. Its clock is two minutes behind."""
+    """The demo's world before its first scene: configured, everybody known."""
     for name in ("SALESFORCE_CLIENT_SECRET", "SLACK_BOT_TOKEN"):
         monkeypatch.setenv(name, "")
-    simulator.set_clock(timezone.now() - timedelta(minutes=2))
+    simulator.set_clock(timezone.now())
     return run.opened(simulator, Report(Console(file=io.StringIO(), width=160)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from integration_hub.simulator.order_system import TOKEN
 from integration_hub.simulator.slack import SLACK_TOKEN
 from syncs.models import Connection
 
@@ -108,3 +109,26 @@ def test_a_connection_is_held_and_released(page):
     page.get_by_role("button", name="Release").click()
 
     expect(page.get_by_text("In use.").first).to_be_visible()
+
+
+def test_an_api_is_declared_in_a_text_that_is_checked_when_saved(page, simulator):
+    page.goto("/admin/syncs/connection/add/")
+    page.select_option("[name=kind]", "http_json")
+    page.fill("[name=name]", "Orders")
+    page.click("[name=_save]")
+    expect(page.locator("[name=secret_token]")).to_be_hidden()
+    page.select_option("[name=setting_auth]", "bearer")
+    address = simulator.order_system.url
+
+    save(
+        page,
+        setting_address=address,
+        secret_token=TOKEN,
+        setting_objects="customers:\n  lst: {path: /customers}",
+    )
+    expect(page.get_by_text("there is no “lst”. Did you mean “list”?")).to_be_visible()
+    save(page, secret_token=TOKEN, setting_objects="customers:\n  list: {path: /customers, records: data}")
+    page.get_by_role("button", name="Check connection").click()
+
+    expect(page.get_by_text("Works, checked just now")).to_be_visible()
+    expect(page.get_by_text("The API answers.").first).to_be_visible()

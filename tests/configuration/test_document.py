@@ -152,6 +152,7 @@ def test_an_export_costs_few_queries(django_assert_max_num_queries):
 values = st.text(max_size=30) | st.integers(-(10**9), 10**9) | st.booleans() | st.none()
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(
     st.recursive(
         values,

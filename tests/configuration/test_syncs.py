@@ -7,7 +7,7 @@ import pytest
 from integration_hub.configuration import document, reading, validate
 from integration_hub.configuration.errors import ConfigurationError
 from syncs import mapping_check, mapping_preview, mapping_rows, streams
-from syncs.models import Connection, FieldMapping, RecordLink, Stream, Sync, ValueMap
+from syncs.models import Connection, FieldMapping, RecordLink, Stream, Sync, SyncTie, ValueMap
 from tests.configuration.documents import imported, small
 from tests.configuration.test_examples import given
 from tests.factories import LEAD_SCHEMA, NOON, write_user
@@ -271,3 +271,44 @@ def test_the_example_says_the_mapping_as_the_team_wrote_it(example):
 
     assert reading.parse(text.encode())["Account.Id"] == "dataFields.Company.Salesforce.Id"
     assert left_out == []
+
+
+def tied(**tie):
+    """Return the small document with two syncs to HubSpot, the first of which is tied to the second."""
+    made = audience()
+    made["connections"]["crm"] = {
+        "name": "CRM",
+        "kind": "hubspot",
+        "settings": {"credential": "token"},
+        "secrets": {"access_token": {"env": "HUB_TEST_TOKEN"}},
+    }
+    lines = [{"source": "Email", "destination": "email"}]
+    usual = {"stream": "leads", "destination": "crm", "mappings": lines}
+    made["syncs"] = {
+        "a-deals": {
+            "name": "Deals",
+            **usual,
+            "ties": [{"source_path": "AccountId", "partner": "contacts", **tie}],
+        },
+        "contacts": {"name": "Contacts", **usual, "policy": "update", "external_id_path": "lead_id"},
+    }
+    return made
+
+
+def test_ties_come_after_the_sync_they_name_and_stay_when_imported_again():
+    imported(tied(label="Primary"))
+    first = SyncTie.objects.get()
+
+    again = imported(tied(label="Primary"))
+
+    assert (first.partner.key, first.label, SyncTie.objects.get().pk) == ("contacts", "Primary", first.pk)
+    assert not [one for one in again.differences if one.section == "syncs" and one.action.value != "same"]
+
+
+def test_a_tie_that_cannot_be_is_refused_with_its_path():
+    made = tied()
+    made["syncs"]["contacts"]["destination"] = "iterable"
+    made["syncs"]["contacts"].pop("policy")
+
+    with pytest.raises(ConfigurationError, match="Choose a sync that writes to CRM"):
+        imported(made)

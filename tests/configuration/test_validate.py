@@ -26,7 +26,7 @@ EXPECTED_SECRET = "{env: NAME_OF_A_VARIABLE}, keep or remove; a secret itself do
             {"zzz": {}},
             (
                 "zzz: there is no such key. Known here: version, connections, working_hours, people, templates, "
-                "streams, rules, value_maps, syncs, hub."
+                "streams, rules, value_maps, syncs, event_sources, flows, hub."
             ),
         ),
         ({"version": 2}, "version must be 1; this hub reads no other version."),

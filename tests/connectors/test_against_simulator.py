@@ -14,7 +14,14 @@ from integration_hub.connectors.errors import (
     UnknownOutcomeError,
 )
 from integration_hub.connectors.filters import And, Condition, Operator
-from integration_hub.connectors.records import Operation, Outcome, ReadRequest, RecordWrite, WriteRequest
+from integration_hub.connectors.records import (
+    Operation,
+    Outcome,
+    ReadRequest,
+    RecordWrite,
+    Scan,
+    WriteRequest,
+)
 from integration_hub.connectors.salesforce import Salesforce
 from integration_hub.connectors.schema import FieldType
 from integration_hub.connectors.slack import Slack
@@ -226,6 +233,50 @@ def test_every_described_field_of_the_offered_objects_can_be_read(simulator, sal
 
         assert object_type in offered
         assert {"CreatedDate", "Name", "OwnerId", "Owner.Name"} <= set(salesforce.base_fields(schema))
+
+
+def test_every_field_of_a_parent_can_be_read_in_every_way(simulator, salesforce):
+    simulator.salesforce.add_field("Account", "Tier__c", "double")
+    simulator.salesforce.add_field(
+        "Contact", "Region__c", "reference", label="Region", reference_to="Account"
+    )
+    acme = simulator.salesforce.add("Account", Name="Acme", BillingCountry="DE", Tier__c=2)
+    ann = simulator.salesforce.add("Contact", LastName="Lee", Region__c=acme, AccountId=acme)
+    fields = [
+        "Region__r.Name",
+        "Region__r.Tier__c",
+        "Account.BillingCountry",
+        "Owner.Username",
+        "ReportsTo.Email",
+    ]
+
+    schema = salesforce.describe("Contact")
+    [read_one] = read(salesforce, object_type="Contact", fields=fields)
+    [fetched] = salesforce.fetch("Contact", [ann], fields)
+    [(_, _, scanned)] = [one for page in salesforce.scan(Scan("Contact", fields)) for one in page.records]
+    [(_, _, in_bulk)] = [
+        one for page in salesforce.bulk_scan(Scan("Contact", fields), "") for one in page.records
+    ]
+
+    assert set(fields) <= schema.fields.keys()
+    assert schema.fields["Region__r.Name"].label == "Region: Name"
+    assert schema.fields["Region__r.Tier__c"].type == FieldType.NUMBER
+    assert schema.fields["Region__c"].options == ("Account",)
+    for values in (read_one.values, fetched.values, scanned, in_bulk):
+        assert values["Region__r"] == {"Name": "Acme", "Tier__c": 2}
+        assert values["Account"] == {"BillingCountry": "DE"}
+        assert values["ReportsTo"] is None
+
+
+def test_a_parent_is_described_once_however_many_fields_lead_to_it(simulator, salesforce):
+    simulator.salesforce.requests.clear()
+
+    salesforce.describe("Contact")
+    salesforce.describe("Contact")
+
+    asked = [one.path for one in simulator.salesforce.requests if one.path.endswith("/describe")]
+    assert len(asked) == len(set(asked))
+    assert len(asked) <= 4
 
 
 def test_people_and_queues_are_listed_in_three_calls_and_found_one_by_one(simulator, salesforce):

@@ -168,8 +168,23 @@ def test_swapped_addresses_are_a_conflict_and_nobody_is_mixed_up(project, connec
 
     results = connector.write(WriteRequest("user", Operation.UPSERT, swap))
 
-    assert all(isinstance(result.error, RejectedError) for result in results)
+    assert isinstance(results[0].error, RejectedError)
+    assert isinstance(results[1].error, RetryableError)
     assert project.users["a@x.test"]["dataFields"] == {"who": "A"}
+
+
+def test_who_follows_a_user_that_cannot_leave_waits_and_takes_nothing_over(project, connector):
+    connector.write(upsert(user("a@x.test"), user("b@x.test"), user("c@x.test", who="C")))
+    chain = [
+        RecordWrite("d1", user("b@x.test", who="A"), former="a@x.test"),
+        RecordWrite("d2", user("c@x.test", who="B"), former="b@x.test"),
+    ]
+
+    first, second = connector.write(WriteRequest("user", Operation.UPSERT, chain))
+
+    assert (first.error.code, second.error.code) == ("moving", "EmailAlreadyExists")
+    assert len(project.users) == 3
+    assert project.users["b@x.test"]["dataFields"] == {}
 
 
 @pytest.mark.parametrize(

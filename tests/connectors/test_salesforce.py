@@ -380,6 +380,7 @@ def test_nothing_to_fetch_costs_no_call(vendor, connector):
 
 def test_describe_translates_types_options_and_parents(vendor, connector):
     vendor.get(f"{DATA}/sobjects/Lead/describe", **recorded("salesforce/describe_lead"))
+    vendor.get(f"{DATA}/sobjects/Account/describe", **recorded("salesforce/not_found"))
 
     schema = connector.describe("Lead")
 
@@ -414,6 +415,8 @@ def test_describe_translates_types_options_and_parents(vendor, connector):
 
 def test_an_owner_that_is_always_a_user_has_no_type_and_an_account_has_its_fields(vendor, connector):
     vendor.get(f"{DATA}/sobjects/Contact/describe", **recorded("salesforce/describe_contact"))
+    for parent in ("User", "Account"):
+        vendor.get(f"{DATA}/sobjects/{parent}/describe", **recorded("salesforce/insufficient_access"))
 
     fields = connector.describe("Contact").fields
 
@@ -424,6 +427,7 @@ def test_an_owner_that_is_always_a_user_has_no_type_and_an_account_has_its_field
 
 def test_every_listener_gets_the_fields_that_exist(vendor, connector):
     vendor.get(f"{DATA}/sobjects/Lead/describe", **recorded("salesforce/describe_lead"))
+    vendor.get(f"{DATA}/sobjects/Account/describe", **recorded("salesforce/not_found"))
 
     fields = connector.base_fields(connector.describe("Lead"))
 

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+from datetime import UTC, datetime
 
 import pytest
 import requests
@@ -25,6 +26,7 @@ from tests.connectors.doubles import make_transport
 from tests.connectors.wire import free_port, raw_server
 
 URL = "https://vendor.example"
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SECRET = "s3cr3t/token+value"
 
 
@@ -211,6 +213,15 @@ def test_every_exchange_is_observed_without_query_and_body(vendor, transport):
     (callout,) = transport.callouts
     assert (callout.method, callout.url, callout.status) == ("GET", f"{URL}/query", 200)
     assert (callout.bytes_in, callout.purpose, callout.error) == (8, "poll", "")
+
+
+def test_a_callout_bears_the_time_of_the_clock_that_was_given(vendor):
+    vendor.get(f"{URL}/things", json={})
+    transport = make_transport(URL, clock=lambda: NOON)
+
+    transport.request("GET", "/things")
+
+    assert [one.at for one in transport.callouts] == [NOON]
 
 
 def test_a_log_that_fails_does_not_break_the_call(vendor, caplog):

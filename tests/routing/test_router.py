@@ -559,10 +559,10 @@ def test_a_change_that_no_sync_can_decide_holds_up_nothing(stream, monkeypatch):
     )
     real = audience.Mapper.__call__
 
-    def explode(mapper, values):
+    def explode(mapper, values, *others):
         if values["Name"] == "bad":
             raise ZeroDivisionError
-        return real(mapper, values)
+        return real(mapper, values, *others)
 
     monkeypatch.setattr(audience.Mapper, "__call__", explode)
 

@@ -633,3 +633,60 @@ def test_a_mistake_at_the_control_door_is_told(iterable):
     answer = requests.post(f"{iterable.url}/_control/manner", json={"nope": 1}, timeout=5)
 
     assert "Choose one of: max_users" in answer.json()["error"]
+
+
+def test_a_list_takes_users_in_and_lets_them_go(iterable, api):
+    api.update(email="a@x.test")
+    _, made = api("POST", "lists", {"name": "Newsletter"})
+
+    status, answer = api(
+        "POST",
+        "lists/subscribe",
+        {"listId": made["listId"], "subscribers": [row("a@x.test"), row("B@x.test")]},
+    )
+
+    assert (status, answer["successCount"]) == (200, 2)
+    assert api.get("lists/getUsers", listId=made["listId"]) == (200, "a@x.test\nb@x.test\n")
+    _, shown = api.get("users/getByEmail", email="b@x.test")
+    assert shown["user"]["dataFields"]["emailListIds"] == [made["listId"]]
+
+    api("POST", "lists/unsubscribe", {"listId": made["listId"], "subscribers": [row("a@x.test")]})
+
+    assert iterable.lists["Newsletter"] == ["b@x.test"]
+
+
+def test_a_list_can_leave_out_who_is_not_there(iterable, api):
+    iterable.project_type = "userid"
+    body = {"listId": 1, "subscribers": [row(user_id="U1")], "updateExistingUsersOnly": True}
+
+    _, answer = api("POST", "lists/subscribe", body)
+
+    assert (answer["failCount"], answer["failedUpdates"]["notFoundUserIds"]) == (1, ["U1"])
+    assert iterable.users == {}
+
+
+def test_an_unknown_list_is_refused_with_the_code_success(api):
+    status, answer = api("POST", "lists/subscribe", {"listId": 99, "subscribers": [row("a@x.test")]})
+
+    assert (status, answer["code"], answer["params"]["listId"]) == (400, "Success", 99)
+
+
+def test_a_deleted_list_has_no_members_any_more(iterable, api):
+    number = iterable.add_list("Old")
+    api("POST", "lists/subscribe", {"listId": number, "subscribers": [row("a@x.test")]})
+
+    status, _ = api("DELETE", f"lists/{number}")
+
+    assert status == 200
+    assert "Old" not in iterable.lists
+    assert api.get("users/getByEmail", email="a@x.test")[1]["user"]["dataFields"]["emailListIds"] == []
+
+
+def test_a_disallowed_event_is_named(iterable, api):
+    iterable.disallow_event("secret")
+    events = [{"email": "a@x.test", "eventName": name} for name in ("secret", "open")]
+
+    _, answer = api("POST", "events/trackBulk", {"events": events})
+
+    assert (answer["failCount"], answer["disallowedEventNames"]) == (1, ["secret"])
+    assert [one["eventName"] for one in iterable.events] == ["open"]

@@ -305,6 +305,32 @@ def test_a_renamed_account_reaches_its_contacts_and_nobody_else(syncs):
     assert not ParentChange.objects.exists()
 
 
+def test_any_field_of_any_parent_reaches_the_children_and_its_edits_too(company):
+    company.salesforce.add_field("Contact", "Region__c", "reference", label="Region", reference_to="Account")
+    mapping = {
+        "Email": "email",
+        "Account.BillingCountry": "dataFields.Country",
+        "Region__r.Name": "dataFields.Region",
+    }
+    company.sync(company.contacts, mapping)
+    company.watch("Account", "accounts")
+    acme, emea = (
+        company.salesforce.add("Account", Name="Acme"),
+        company.salesforce.add("Account", Name="EMEA"),
+    )
+    company.tick()
+    company.contact("lee@x.test", AccountId=acme, Region__c=emea)
+    company.contact("max@x.test")
+    company.forget_the_overlap()
+
+    company.salesforce.update(acme, BillingCountry="DE")
+    company.salesforce.update(emea, Name="Europe")
+    company.settle()
+
+    assert company.user("lee@x.test") == {"Country": "DE", "Region": "Europe"}
+    assert company.user("max@x.test") == {}
+
+
 def test_an_account_renamed_back_reaches_its_contacts_again(syncs):
     syncs.watch("Account", "accounts")
     acme = syncs.salesforce.add("Account", Name="Acme")

@@ -9,9 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils import timezone
 from rich.console import Console
 
-from integration_hub.demo import audience, outcome, run, script, staging
+from integration_hub.demo import audience, onboarding, outcome, run, script, staging
 from integration_hub.demo.report import Report
 from integration_hub.simulator.slack import Message
 from routing.models import Decision, Rule
@@ -19,7 +20,13 @@ from syncs.models import Connection, Delivery, RecordLink
 from tests.factories import NOON, make_connection
 
 TIME_ENOUGH = 60
-SECRETS = ("SALESFORCE_CLIENT_SECRET", "SLACK_BOT_TOKEN", "ITERABLE_API_KEY")
+SECRETS = (
+    "SALESFORCE_CLIENT_SECRET",
+    "SLACK_BOT_TOKEN",
+    "ITERABLE_API_KEY",
+    "HUBSPOT_ACCESS_TOKEN",
+    "PRODUCT_EVENT_SECRET",
+)
 
 
 @pytest.fixture
@@ -32,7 +39,7 @@ def show(db, simulator, printed, monkeypatch):
     """A performance whose time is moved instead of waited for."""
     for name in SECRETS:
         monkeypatch.setenv(name, "")
-    simulator.set_clock(NOON)
+    simulator.set_clock(timezone.now())  # the rate limits of checks and of the directory go by the real one
     opened = run.opened(simulator, Report(Console(file=printed, width=160)))
     opened.sleep = lambda seconds: simulator.set_clock(simulator.clock() + timedelta(seconds=seconds))
     return opened
@@ -43,7 +50,10 @@ def test_every_scene_ends_as_the_script_says_and_the_report_says_why(show, print
 
     found = {scene.key: outcome.outcome(scene, show.stage).problems for scene in show.scenes}
     found |= {scene.key: audience.outcome(scene, show.stage).problems for scene in show.user_scenes}
-    assert found == {scene.key: [] for scene in (*script.scenes(), *audience.scenes())}
+    found |= {scene.key: onboarding.outcome(scene, show.stage).problems for scene in show.onboarding_scenes}
+    written = (*script.scenes(), *audience.scenes(), *onboarding.scenes())
+    assert found == {scene.key: [] for scene in written}
+    assert len(found) == len(written) == 22
     assert outcome.stray_problems(show.stage) == []
     assert ended
     assert "Ben Ode" in printed.getvalue()
@@ -150,6 +160,30 @@ def test_a_user_that_somebody_else_overwrote_is_noticed(show):
     ended = audience.outcome(renamed, show.stage)
 
     assert ended.problems == ["quin.desk@example.test: Company.Name is 'Initech', expected 'Initech Global'."]
+
+
+def test_a_contact_that_is_tied_wrongly_is_noticed(show):
+    show.play(TIME_ENOUGH)
+    hubspot = show.stage.world.simulator.hubspot
+    contact = next(one for one in hubspot.records("contacts") if one["email"] == "register@example.test")
+    other = hubspot.add("companies", domain="register.test")
+    hubspot.tie("contacts", contact["hs_object_id"], "companies", other)
+    hubspot.update("contacts", contact["hs_object_id"], firstname="Eve")
+
+    ended = onboarding.outcome(onboarding.scenes()[0], show.stage)
+
+    assert ended.problems == [
+        "At HubSpot are 2 such companies, expected 1.",
+        "Tied to register.test, register.test, expected register.test.",
+        "firstname is ['Eve'], expected 'Sol'.",
+    ]
+
+
+def test_an_onboarding_that_has_not_begun_is_not_well(show):
+    ended = onboarding.outcome(onboarding.scenes()[-1], show.stage)
+
+    assert ended.problems[0] == "Runs: none, expected 1 done."
+    assert (ended.why, ended.took) == (["Nothing was posted yet."], None)
 
 
 def user(**changes):

@@ -8,10 +8,20 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from integration_hub.simulator.iterable import API_KEY
-from syncs import tasks
+from syncs import incidents, tasks
 from syncs.engine import reconcile, reconcile_scan, repair
 from syncs.engine.reconcile import ReconcileError
-from syncs.models import Change, Connection, Delivery, FieldMapping, Reconciliation, RecordLink, Sync, SyncRun
+from syncs.models import (
+    Change,
+    Connection,
+    Delivery,
+    FieldMapping,
+    Incident,
+    Reconciliation,
+    RecordLink,
+    Sync,
+    SyncRun,
+)
 from syncs.models.reconciliations import AT_SOURCE
 from syncs.models.runs import RunState
 from tests.factories import NOON, make_iterable, make_stream, make_sync
@@ -109,6 +119,39 @@ def test_missing_records_are_found_and_written_by_a_repair(company):
     assert Change.objects.filter(origin="repair").count() == 2
     assert company.user("ann@x.test")["Name"] == "Lee"
     assert counted(company.reconcile()) == {"written": 2, "skipped": 1, "sampled": 2}
+
+
+def test_differences_are_one_incident_until_a_reconciliation_finds_none(company):
+    lost = company.contact("ann@x.test")
+    company.settle()
+    company.lose(lost)
+
+    one = company.reconcile()
+    company.reconcile()
+
+    incident = Incident.objects.get()
+    assert (incident.kind, incident.count, incident.closed_at) == ("differences", 2, None)
+    assert incident.detail == "missing: 1."
+
+    repair.repair(one, 10, company.now)
+    company.settle()
+    company.reconcile()
+
+    incident.refresh_from_db()
+    assert incident.closed_at is not None
+
+
+def test_the_incident_ends_with_its_sync(company):
+    company.lose(company.contact("ann@x.test"))
+    company.settle()
+    RecordLink.objects.all().delete()
+    company.reconcile()
+
+    company.sync.enabled = False
+    company.sync.save()
+    incidents.settle(company.now)
+
+    assert Incident.objects.get().closed_at is not None
 
 
 def test_a_stale_record_is_found_by_its_age_or_by_its_values(company):
@@ -316,7 +359,7 @@ def test_a_destination_that_fails_is_a_warning(company):
 
     assert counted(one) == {"written": 1}
     assert one.run.state == "ok"
-    assert one.warnings[0].startswith("1 records were not compared with Iterable: ")
+    assert one.warnings[0].startswith("1 record was not compared with Iterable: ")
     assert API_KEY not in one.warnings[0]
 
 

@@ -289,7 +289,9 @@ def test_rotate_secrets_makes_the_former_key_needless(settings):
 
     settings.HUB_SECRET_KEYS = [new]
     connection.refresh_from_db()
-    assert printed == "The secrets of 1 connections are under the first key now.\n"
+    assert (
+        printed == "The secrets of 1 connection and 0 secrets of event sources are under the first key now.\n"
+    )
     assert connect.configuration(connection)["bot_token"].startswith("xoxb-")
 
 

@@ -37,7 +37,7 @@ def test_what_is_settled_is_read_back(sync):
 
     found = links.read(sync.pk, {"003A", "003B", "003C"})
 
-    assert found["003A"] == ("a@x.test", "h1", NOON, "written", NOON)
+    assert found["003A"] == ("a@x.test", "h1", NOON, "written", NOON, None)
     assert found["003A"].is_same("a@x.test", "h1")
     assert not found["003A"].is_same("a@x.test", "h2")
     assert set(found) == {"003A", "003B"}
@@ -127,3 +127,12 @@ def test_long_reasons_and_addresses_are_cut(sync):
 
     link = RecordLink.objects.get()
     assert (len(link.reason), len(link.match_value)) == (300, 254)
+
+
+def test_an_id_once_known_stays_until_the_record_is_gone(sync):
+    links.settle([written(sync)._replace(remote_id="501")])
+    links.settle([written(sync, payload_hash="h2")])
+    kept = links.read(sync.pk, {"003A"})["003A"].remote_id
+    links.settle([written(sync)._replace(state="removed", written_at=None)])
+
+    assert (kept, links.read(sync.pk, {"003A"})["003A"].remote_id) == ("501", None)

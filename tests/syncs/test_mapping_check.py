@@ -65,7 +65,8 @@ WRONG = [
     (line("Name", "dataFields. x"), "destination", "is not a path"),
     (line("Name", "FirstName"), "destination", "Did you mean “dataFields.FirstName”?"),
     (line("Name", "email.work"), "destination", "“email” cannot be a value and hold “email.work”"),
-    (line("Name", "x", expression="US"), "expression", "Only the transforms Liquid and Phone read it"),
+    (line("Name", "x", expression="US"), "expression", "Only Liquid, Phone and Country read it"),
+    (line("Name", "x", "country", expression="iso"), "expression", "alpha-2 (DE), alpha-3 (DEU) or name"),
     (line("Name", "x", "phone", expression="Mars"), "expression", "country of two letters"),
     (line("Name", "x", "liquid"), "expression", "Write the Liquid expression"),
     (line("Name", "x", "liquid", expression="{{ value"), "expression", "Line 1"),
@@ -173,3 +174,66 @@ def test_a_source_that_does_not_answer_is_a_warning(simulator):
     said = mapping_check.problems(sync, list(sync.mappings.all()), NOON)
 
     assert [(one.place, one.warning) for one in said] == [("stream", True)]
+
+
+@pytest.mark.parametrize(
+    ("project_type", "match_path", "lines", "words"),
+    [
+        ("email", "userId", [("Id", "userId")], "“email” as the match key"),
+        ("userid", "email", [EMAIL], "“userId” as the match key"),
+    ],
+)
+def test_a_match_key_that_identifies_nobody_in_this_project_is_refused(
+    project_type, match_path, lines, words
+):
+    project = make_iterable(settings={"project_type": project_type})
+
+    [(place, message, warning)] = found(*lines, destination=project, match_path=match_path, there=None)
+
+    assert (place, warning) == ("match_path", False)
+    assert words in message
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (line("Name", "userId", when_empty="clear"), "cannot be cleared"),
+        (line("Name", "dataFields.x", when_empty="clear", write_mode="on_create"), "Always"),
+        (line("Name", "dataFields.x", when_empty="clear", required=True), "never empty"),
+    ],
+)
+def test_a_line_that_cannot_clear_says_so(one, words):
+    [(place, message, _)] = found(EMAIL, one)
+
+    assert place == ("mappings", 1, "when_empty")
+    assert words in message
+
+
+def test_an_event_must_have_a_name_and_writes_once():
+    lines = [EMAIL, line("Name", "dataFields.Name", write_mode="if_empty")]
+
+    said = found(*lines, there=None, object_type="event", when_deleted="remove")
+
+    assert [place for place, _, _ in said] == ["match_path", "when_deleted", ("mappings", 1, "write_mode")]
+
+
+PLAIN = {
+    "Email": FieldSchema("Email", "Email", FieldType.TEXT),
+    "Account.Number__c": FieldSchema("Account.Number__c", "Account", FieldType.TEXT),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("Email", []),
+        ("Account.Number__c", []),
+        ("Emial", ["The destination tells of no field “Emial”. Did you mean “Email”?"]),
+    ],
+)
+def test_fields_that_stand_side_by_side_are_known_by_their_names(path, said):
+    findings = found(("Email", path), there=PLAIN)
+
+    own = [one for one in findings if one[0] == ("mappings", 0, "destination")]
+    assert [message for _, message, _ in own] == said
+    assert all(warning for _, _, warning in own)

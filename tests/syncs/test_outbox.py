@@ -87,6 +87,40 @@ def test_of_one_lane_only_one_is_in_flight():
     assert claim(slack) == [second]
 
 
+def test_a_tie_is_not_made_before_what_its_lane_was_to_do_earlier():
+    crm, later = make_slack(), NOON + timedelta(minutes=1)
+    old = make_delivery(crm, lane="tie:7", operation="associate", due_at=later)
+    new = make_delivery(crm, lane="tie:7", operation="untie")
+
+    assert claim(crm) == []
+    taken = claim(crm, later)
+    assert taken == [old]
+    outbox.delivered(taken, now=later)
+    assert claim(crm, later) == [new]
+
+
+def test_behind_an_unanswered_create_its_lane_waits():
+    """The search of a vendor may not show the record yet: the next one would make it again."""
+    crm = make_slack()
+    later = NOON + timedelta(minutes=1)
+    lost = make_delivery(crm, lane="acme.test", operation="create", due_at=later, unanswered_at=NOON)
+    behind = make_delivery(crm, lane="acme.test", operation="upsert")
+    other = make_delivery(crm, lane="other.test", operation="create")
+
+    assert claim(crm) == [other]
+    assert claim(crm, later) == [lost]
+    outbox.delivered([claim_of(lost)], remote_id="1", now=later)
+    assert claim(crm, later) == [behind]
+
+
+def test_an_unanswered_message_keeps_no_other_back():
+    slack = make_slack()
+    make_delivery(slack, lane="U1", due_at=NOON + timedelta(minutes=1), unanswered_at=NOON)
+    urgent = make_delivery(slack, lane="U1")
+
+    assert claim(slack) == [urgent]
+
+
 def test_a_lane_rests_between_two_messages_without_holding_up_others():
     slack = make_slack()
     make_delivery(

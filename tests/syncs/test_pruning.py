@@ -14,14 +14,21 @@ from syncs.models import (
     Change,
     ConnectionUsage,
     Delivery,
+    EventSource,
+    EventTally,
     HubSettings,
+    InboundEvent,
     Incident,
+    Notice,
+    NoticedRecord,
     Priority,
     SyncRun,
 )
 from syncs.models.changes import ChangeState
 from syncs.models.deliveries import DeliveryState
+from syncs.models.events import EventState
 from syncs.models.incidents import IncidentKind
+from syncs.models.notices import MentionState, NoticeState
 from syncs.models.runs import RunKind
 from tests.factories import NOON, make_change, make_delivery, make_slack, make_stream
 
@@ -86,13 +93,49 @@ def test_each_kind_goes_after_its_own_time():
 
     assert pruned == pruning.Pruned(
         {
-            "callouts": 1, "runs": 1, "call counts": 1, "deliveries": 1, "changes": 0, "incidents": 1,
-            "failed tasks": 1, "sessions": 1,
+            "callouts": 1, "runs": 1, "call counts": 1, "deliveries": 1, "changes": 0, "flow runs": 0, "events": 0,
+            "refused events": 0, "event tallies": 0, "noticed records": 0, "change notices": 0,
+            "incidents": 1, "conflicts": 0, "failed tasks": 1, "sessions": 1,
         },
         finished=True,
     )  # fmt: skip
     left = (CalloutLog, SyncRun, ConnectionUsage, Delivery, Incident, Failure, Session)
     assert {model.__name__: model.objects.count() for model in left} == {model.__name__: 1 for model in left}
+
+
+def test_change_notices_go_with_the_runs_and_waiting_ones_never():
+    stream = make_stream()
+    for days in (29, 31):
+        at = NOON - timedelta(days=days)
+        for state in NoticeState:
+            Notice.objects.create(connection=stream.connection, state=state, received_at=at, problem=state)
+        for state in MentionState:
+            NoticedRecord.objects.create(
+                stream=stream, key=f"{state}{days}", record_id="1", state=state, happened_at=at, received_at=at,
+                due_at=at,
+            )  # fmt: skip
+
+    pruned = pruning.prune(NOON)
+
+    assert (pruned.rows["change notices"], pruned.rows["noticed records"]) == (3, 4)
+    left = Notice.objects.filter(received_at__lt=NOON - timedelta(days=30))
+    assert set(left.values_list("state", flat=True)) == {NoticeState.WAITING}
+
+
+def test_routed_events_go_with_the_history_refused_ones_sooner_and_waiting_ones_never():
+    source = EventSource.objects.create(key="shop", name="Shop")
+    for days in (6, 8, 29, 31, 89, 91):
+        EventTally.objects.create(source=source, minute=NOON - timedelta(days=days), code="no_proof", count=1)
+        for state in EventState:
+            at = NOON - timedelta(days=days)
+            InboundEvent.objects.create(source=source, state=state, received_at=at, body=b"{}")
+
+    pruned = pruning.prune(NOON)
+
+    assert pruned.rows["events"] == 1
+    assert pruned.rows["refused events"] == 3
+    assert pruned.rows["event tallies"] == 5
+    assert InboundEvent.objects.filter(state=EventState.WAITING).count() == 6
 
 
 def test_an_open_incident_stays_however_old():

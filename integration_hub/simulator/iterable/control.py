@@ -37,6 +37,9 @@ def iterable_verbs(iterable: Iterable) -> dict[str, Verb]:
     return {
         "users": Verb(lambda body: iterable.users),
         "events": Verb(lambda body: iterable.events),
+        "lists": Verb(lambda body: iterable.lists),
+        "add_list": Verb.calling(iterable.add_list, name="Newsletter"),
+        "disallow_event": Verb.calling(iterable.disallow_event, name="leadStatusChanged"),
         "forget": Verb.calling(iterable.forget, identifier="ann@example.test"),
         "revoke": Verb.calling(iterable.revoke, on=True),
         "project_type": Verb(project_type, {"type": "email"}),

@@ -20,6 +20,9 @@ LIMITS: dict[str, tuple[int, float]] = {
     "events/track": (2_000, 1),
     "events/trackBulk": (10, 1),
     "lists": (100, 1),
+    "lists/getUsers": (5, 60),
+    "lists/subscribe": (5, 1),
+    "lists/unsubscribe": (5, 1),
     "channels": (100, 1),
 }
 """Calls and the seconds they may be made in."""

@@ -33,14 +33,16 @@ class User:
     signed_up: str
     updated: str = ""
     data: dict[str, Any] = field(default_factory=dict)
+    lists: set[int] = field(default_factory=set)
 
     def plain(self) -> dict[str, Any]:
         """Return the user as it was written."""
         return {"email": self.email, "userId": self.user_id, "dataFields": self.data}
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self, list_fields: tuple[str, ...]) -> dict[str, Any]:
         """Return the user as the API does, with what Iterable adds."""
-        added = {
+        added: dict[str, Any] = {
+            **{name: sorted(self.lists) for name in list_fields},
             "signupDate": self.signed_up,
             "profileUpdatedAt": self.updated or self.signed_up,
             "signupSource": "API",
@@ -72,6 +74,7 @@ class Project:
         self.fields = FieldMemory(_LIST_FIELDS[kind])
         self.create_new_fields = True
         self.forgotten: set[str] = set()
+        self.disallowed_events: set[str] = set()
         self.lists: dict[int, str] = {1: "Everybody"}
         self.events: list[dict[str, Any]] = []
         self._by_email: dict[str, list[User]] = {}
@@ -86,6 +89,9 @@ class Project:
     def key(self, user: User) -> str:
         """Return what identifies the user in this kind of project."""
         return user.email if self.kind == "email" else user.user_id or user.email
+
+    def shown(self, user: User) -> dict[str, Any]:
+        return user.shown(_LIST_FIELDS[self.kind])
 
     def with_email(self, email: str) -> User | None:
         return next(iter(self._by_email.get(email.strip().lower(), ())), None)

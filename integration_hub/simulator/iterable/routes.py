@@ -7,15 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from integration_hub.simulator.iterable import lists
 from integration_hub.simulator.iterable.errors import BadBodyError, IterableError
 from integration_hub.simulator.iterable.project import Project, RefusedRowError, User
 from integration_hub.simulator.iterable.writing import Manner, bulk_update, update
-from integration_hub.simulator.serving import Call
+from integration_hub.simulator.serving import Call, Response
 
 Body = dict[str, Any]
 SUCCESS: Body = {"msg": "", "code": "Success", "params": None}
-LIST_MOMENT = 1_600_000_000_000
 _event_numbers = itertools.count(1)
+
+
+class DisallowedEventError(Exception):
+    """The project takes no events of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,14 @@ def _merge(asked: Asked) -> Body:
         project.rekey(source, (email or source.email).lower(), user_id or source.user_id)
     elif target is not source:
         target.data = {**source.data, **target.data}
+        target.lists |= source.lists
         project.remove(source)
     return SUCCESS
 
 
 def _by_email(asked: Asked) -> Body:
     user = asked.project.with_email(asked.wanted("email"))
-    return {"user": user.shown()} if user else {}
+    return {"user": asked.project.shown(user)} if user else {}
 
 
 def _by_user_id(asked: Asked) -> Body:
@@ -93,7 +98,7 @@ def _by_user_id(asked: Asked) -> Body:
     users = asked.project.with_user_id(user_id)
     if not users:
         raise IterableError(400, "error.users.noUserWithIdExists", f"No user with id {user_id} exists")
-    return {"user": users[0].shown()}
+    return {"user": asked.project.shown(users[0])}
 
 
 def _delete_by_email(asked: Asked) -> Body:
@@ -135,17 +140,28 @@ def forget(project: Project, identifier: str) -> None:
 
 
 def _lists(asked: Asked) -> Body:
-    found = [
-        {"id": number, "name": name, "description": "", "createdAt": LIST_MOMENT, "listType": "Standard"}
-        for number, name in asked.project.lists.items()
-    ]
-    return {"lists": found}
+    return lists.shown_lists(asked.project)
 
 
 def _add_list(asked: Asked) -> Body:
-    number = max(asked.project.lists) + 1
-    asked.project.lists[number] = str(asked.body().get("name") or "")
-    return {"listId": number}
+    return {"listId": lists.add_list(asked.project, str(asked.body().get("name") or ""))}
+
+
+def _delete_list(asked: Asked) -> Body:
+    return lists.delete_list(asked.project, asked.named)
+
+
+def _members(asked: Asked) -> Response:
+    found = lists.members(asked.project, asked.wanted("listId"))
+    return Response(200, "".join(f"{one}\n" for one in found).encode(), "text/plain")
+
+
+def _subscribe(asked: Asked) -> Body:
+    return lists.subscribe(asked.project, asked.manner, asked.body())
+
+
+def _unsubscribe(asked: Asked) -> Body:
+    return lists.unsubscribe(asked.project, asked.manner, asked.body())
 
 
 def _channels(asked: Asked) -> Body:
@@ -158,6 +174,8 @@ def _track(asked: Asked) -> Body:
         number = _tracked(asked.project, asked.body(), "obj")
     except RefusedRowError as refused:
         raise IterableError(400, "ForgottenUserError", "User has been forgotten") from refused
+    except DisallowedEventError:
+        raise IterableError(400, "BadParams", "Event name is disallowed") from None
     return {"msg": f"Event with id: {number} tracked.", "code": "Success", "params": {"id": number}}
 
 
@@ -168,17 +186,20 @@ def _track_bulk(asked: Asked) -> Body:
     failed: dict[str, list[str]] = {
         name: [] for name in ("forgottenEmails", "invalidEmails", "invalidUserIds")
     }
+    disallowed: set[str] = set()
     done = 0
     for number, event in enumerate(events):
         try:
             _tracked(asked.project, event, f"obj.events[{number}]")
             done += 1
+        except DisallowedEventError:
+            disallowed.add(event["eventName"])
         except RefusedRowError as refused:
             failed.setdefault(refused.list_name, []).append(refused.identifier)
     return {
         "successCount": done,
         "failCount": len(events) - done,
-        "disallowedEventNames": [],
+        "disallowedEventNames": sorted(disallowed),
         "createdFields": [],
         "filteredOutFields": [],
         "failedUpdates": failed,
@@ -196,6 +217,10 @@ def _tracked(project: Project, event: Any, place: str) -> str:
     for name in ("email", "userId"):
         if event.get(name) in project.forgotten:
             raise RefusedRowError("forgotten", **{"email" if name == "email" else "user_id": event[name]})
+    if not event.get("email") and not event.get("userId"):
+        raise RefusedRowError("invalid", email="")
+    if event["eventName"] in project.disallowed_events:
+        raise DisallowedEventError
     number = str(event.get("id") or f"sim-{next(_event_numbers)}")
     project.events[:] = [one for one in project.events if one["id"] != number]
     project.events.append({**event, "id": number})
@@ -207,7 +232,7 @@ def _one(project: Project, email: str | None, user_id: str | None) -> User | Non
     return found or next(iter(project.with_user_id(user_id or "")), None)
 
 
-ROUTES: dict[tuple[str, str], Callable[[Asked], Body]] = {
+ROUTES: dict[tuple[str, str], Callable[[Asked], Body | Response]] = {
     ("POST", "users/update"): _update,
     ("POST", "users/bulkUpdate"): _bulk_update,
     ("POST", "users/updateEmail"): _update_email,
@@ -222,6 +247,10 @@ ROUTES: dict[tuple[str, str], Callable[[Asked], Body]] = {
     ("DELETE", "users/"): _delete_by_email,
     ("GET", "lists"): _lists,
     ("POST", "lists"): _add_list,
+    ("DELETE", "lists/"): _delete_list,
+    ("GET", "lists/getUsers"): _members,
+    ("POST", "lists/subscribe"): _subscribe,
+    ("POST", "lists/unsubscribe"): _unsubscribe,
     ("GET", "channels"): _channels,
     ("POST", "events/track"): _track,
     ("POST", "events/trackBulk"): _track_bulk,
@@ -234,7 +263,7 @@ def find_route(method: str, path: str) -> tuple[str, str]:
     path = path.rstrip("/")
     if (method, path) in ROUTES:
         return path, ""
-    for prefix in ("users/byUserId/", "users/"):
+    for prefix in ("users/byUserId/", "users/", "lists/"):
         if path.startswith(prefix) and (method, prefix) in ROUTES:
             return prefix, path.removeprefix(prefix)
     raise LookupError(path)

@@ -10,6 +10,7 @@ from typing import Any
 from integration_hub.simulator.faults import Fault
 from integration_hub.simulator.iterable.control import iterable_verbs
 from integration_hub.simulator.iterable.errors import BadBodyError, IterableError
+from integration_hub.simulator.iterable.lists import add_list, members
 from integration_hub.simulator.iterable.pace import Pace
 from integration_hub.simulator.iterable.project import PROJECT_TYPES, Project
 from integration_hub.simulator.iterable.routes import ROUTES, Asked, find_route, forget
@@ -76,6 +77,21 @@ class Iterable(Vendor):
     def events(self) -> list[dict[str, Any]]:
         """All events, oldest first."""
         return self.project.events
+
+    @property
+    def lists(self) -> dict[str, list[str]]:
+        """Who is on each list, by the list's name."""
+        with self.lock:
+            return {name: members(self.project, str(at)) for at, name in self.project.lists.items()}
+
+    def add_list(self, name: str) -> int:
+        """Make a list; return its id."""
+        with self.lock:
+            return add_list(self.project, name)
+
+    def disallow_event(self, name: str) -> None:
+        """Take no more events of this name."""
+        self.project.disallowed_events.add(name)
 
     @property
     def project_type(self) -> str:
@@ -149,9 +165,8 @@ class Iterable(Vendor):
                 self._check_key(call)
                 if self.enforce_limits:
                     self.pace.call(_pace_name(call.method, route), self.clock())
-                return json_response(
-                    ROUTES[call.method, route](Asked(self.project, self.manner, call, named))
-                )
+                found = ROUTES[call.method, route](Asked(self.project, self.manner, call, named))
+                return found if isinstance(found, Response) else json_response(found)
             except MalformedBodyError:
                 return _refusal(BadBodyError(), call)
             except IterableError as error:

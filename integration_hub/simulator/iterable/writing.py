@@ -38,10 +38,10 @@ class Manner:
 
 def update(project: Project, body: Mapping[str, Any]) -> dict[str, Any]:
     """Answer users/update."""
-    _check_shape(body, "obj")
+    check_shape(body, "obj")
     create = body.get("createNewFields", project.create_new_fields)
     try:
-        admission = _apply(project, body, project.now(), create=create)
+        admission = apply_row(project, body, project.now(), create=create)
     except RefusedRowError as refused:
         raise refused.error or _single_error(refused) from None
     _check_field_limit(project, [admission])
@@ -60,7 +60,7 @@ def bulk_update(project: Project, manner: Manner, body: Mapping[str, Any], size:
     at = project.now()
     for row in rows:
         try:
-            admissions.append(_apply(project, row, at, create=create))
+            admissions.append(apply_row(project, row, at, create=create))
         except RefusedRowError as refused:
             failed[refused.list_name].append(refused.identifier)
             fail_count += 1
@@ -74,7 +74,7 @@ def bulk_update(project: Project, manner: Manner, body: Mapping[str, Any], size:
         "filteredOutFields": sorted({name for one in admissions for name in one.dropped}),
         "failedUpdates": failed,
     }
-    return _in_manner(answer, manner.answers)
+    return in_manner(answer, manner.answers)
 
 
 def _checked_rows(manner: Manner, body: Mapping[str, Any], size: int) -> list[Mapping[str, Any]]:
@@ -88,11 +88,11 @@ def _checked_rows(manner: Manner, body: Mapping[str, Any], size: int) -> list[Ma
     if len(rows) > manner.max_users:
         raise IterableError(400, "BatchTooLarge", f"At most {manner.max_users} users per request")
     for number, row in enumerate(rows):
-        _check_shape(row, f"obj.users[{number}]")
+        check_shape(row, f"obj.users[{number}]")
     return rows
 
 
-def _check_shape(row: Any, place: str) -> None:
+def check_shape(row: Any, place: str) -> None:
     if not isinstance(row, dict):
         raise BadBodyError({place: "Object value expected"})
     for name, kind, expected in _SHAPES:
@@ -125,7 +125,7 @@ def _check_field_limit(project: Project, admissions: list[Admission]) -> None:
         raise last.too_many(PROJECT_ID, count, limit)
 
 
-def _apply(project: Project, row: Mapping[str, Any], at: str, *, create: bool) -> Admission:
+def apply_row(project: Project, row: Mapping[str, Any], at: str, *, create: bool) -> Admission:
     """Write one user; nothing of it, its new fields included, stays when it is refused."""
     admission = Admission(create=create)
     data = project.fields.admitted(row.get("dataFields") or {}, admission)
@@ -174,7 +174,7 @@ def _single_error(refused: RefusedRowError) -> IterableError:
     return IterableError(400, "InvalidUserIdError", f"Invalid userId: {refused.identifier}")
 
 
-def _in_manner(answer: dict[str, Any], manner: str) -> dict[str, Any]:
+def in_manner(answer: dict[str, Any], manner: str) -> dict[str, Any]:
     if manner == "legacy":
         del answer["failedUpdates"]
     if manner != "full":

@@ -44,6 +44,26 @@ def record_verbs(salesforce: Salesforce) -> dict[str, Verb]:
     }
 
 
+def rule_verbs(salesforce: Salesforce) -> dict[str, Verb]:
+    """Return the verbs about what is refused when it is written."""
+
+    def require(body: Body) -> None:
+        name = str(body["field"])
+        message = str(body.get("message") or f"{name} must have a value.")
+        salesforce.require(str(body["object_type"]), message, lambda row: bool(row.get(name)))
+
+    return {
+        "validation_rule": Verb(
+            require, {"object_type": "Contact", "field": "Email", "message": "A contact needs an e-mail."}
+        ),
+        "duplicate_rule": Verb.calling(
+            salesforce.detect_duplicates, object_type="Contact", field="Email", blocks=False
+        ),
+        "relax": Verb.calling(salesforce.relax),
+        "lock_rows": Verb.calling(salesforce.lock_rows, n=1),
+    }
+
+
 def account_verbs(salesforce: Salesforce) -> dict[str, Verb]:
     """Return the verbs about sessions, limits and pages."""
 
@@ -55,6 +75,11 @@ def account_verbs(salesforce: Salesforce) -> dict[str, Verb]:
     def page_size(body: Body) -> None:
         salesforce.page_size = int(body["size"])
 
+    def bulk(body: Body) -> None:
+        salesforce.bulk.processing = float(body.get("processing_seconds", salesforce.bulk.processing))
+        if body.get("fail_next"):
+            salesforce.bulk.fail_next(str(body["fail_next"]))
+
     def rotate(body: Body) -> None:
         salesforce.auth.rotate_refresh_tokens = bool(body["on"])
 
@@ -65,4 +90,5 @@ def account_verbs(salesforce: Salesforce) -> dict[str, Verb]:
         "revoke": Verb.calling(salesforce.revoke, on=True),
         "limits": Verb(limits, {"max": 15_000, "used": 14_990}),
         "page_size": Verb(page_size, {"size": 200}),
+        "bulk": Verb(bulk, {"processing_seconds": 5, "fail_next": "InternalServerError : …"}),
     }

@@ -111,6 +111,11 @@ class Org:
             raise ValueError(f"There is no record {record_id!r}.")
         return self.schema[name], row
 
+    def having(self, object_type: str, name: str, value: Any) -> list[Row]:
+        """Return the live records whose text in a field is this one, in any case."""
+        self.settle()
+        return [row for row in self.tables[object_type].having(name, value) if not row.get("IsDeleted")]
+
     def settle(self) -> None:
         """Let the late rows be seen whose time has come."""
         now = stamp(self.clock())

@@ -29,6 +29,7 @@ class Table:
         self._new_ids: list[str] = []
         self._stamped: list[Row] = []
         self._new_stamped: list[Row] = []
+        self._indexes: dict[str, dict[str, set[str]]] = {}
 
     def put(self, row: Row, visible_at: str = "") -> None:
         """Commit a row now, or when the world's time reaches `visible_at`."""
@@ -39,6 +40,10 @@ class Table:
         if old is None:
             self._new_ids.append(row["Id"])
         self.deleted += bool(row.get("IsDeleted")) - bool(old and old.get("IsDeleted"))
+        for name, index in self._indexes.items():
+            if old is not None:
+                index.get(folded(old.get(name)), set()).discard(row["Id"])
+            index.setdefault(folded(row.get(name)), set()).add(row["Id"])
         self.rows[row["Id"]] = row
         self._new_stamped.append(row)
 
@@ -55,6 +60,15 @@ class Table:
         self.pending = [item for item in self.pending if item[0] > now]
         for row in due:
             self.put(row)
+
+    def having(self, name: str, value: object) -> Iterator[Row]:
+        """Yield the rows with this text in a field, in any case, ordered by Id."""
+        if name not in self._indexes:
+            index: dict[str, set[str]] = {}
+            for row in self.rows.values():
+                index.setdefault(folded(row.get(name)), set()).add(row["Id"])
+            self._indexes[name] = index
+        return (self.rows[record_id] for record_id in sorted(self._indexes[name].get(folded(value), ())))
 
     def by_id(self, low: str, high: str) -> Iterator[Row]:
         """Yield the rows with an Id from `low` to `high`, both included, in that order."""
@@ -85,6 +99,10 @@ class Table:
             self._stamped = sorted(self._stamped + new, key=_by_stamp)
         if len(self._stamped) > 2 * len(self.rows) + FEW:
             self._stamped = [row for row in self._stamped if self.rows[row["Id"]] is row]
+
+
+def folded(value: object) -> str:
+    return "" if value is None else str(value).strip().casefold()
 
 
 def _merged_ids(ids: list[str], new: list[str]) -> list[str]:

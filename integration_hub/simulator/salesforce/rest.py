@@ -38,6 +38,8 @@ def error_response(status: int, code: str, message: str) -> Response:
     return json_response([{"message": message, "errorCode": code}], status)
 
 
+Route = tuple[str, re.Pattern[str], Callable[..., Any]]
+"""A method, the path below the version, and what answers: JSON, or a whole response."""
 NOT_FOUND = ApiError(404, "NOT_FOUND", "The requested resource does not exist")
 
 
@@ -64,10 +66,11 @@ class Rest:
     def __init__(self, org: Org) -> None:
         self.org = org
         self.limits = Limits()
+        self.bulk_jobs_left: Callable[[], int] = lambda: 0
         self.page_size = PAGE_LIMIT
         self._cursors: OrderedDict[str, Cursor] = OrderedDict()
         self._next_locator = IdSequence("01g")
-        self._routes: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = [
+        self.routes: list[Route] = [
             ("GET", re.compile(r"query/?"), self._query),
             ("GET", re.compile(r"queryAll/?"), self._query_all),
             ("GET", re.compile(r"query(?:All)?/(\w+)-(\d+)"), self._more),
@@ -87,10 +90,11 @@ class Rest:
         """Answer a call whose path ends in `rest` below the version."""
         base = f"/services/data/{version}"
         allowed = []
-        for method, pattern, route in self._routes:
+        for method, pattern, route in self.routes:
             found = pattern.fullmatch(rest)
             if found and method == call.method:
-                return json_response(route(call, base, *found.groups()))
+                shown = route(call, base, *found.groups())
+                return shown if isinstance(shown, Response) else json_response(shown)
             if found:
                 allowed.append(method)
         if allowed:
@@ -103,7 +107,7 @@ class Rest:
         self._cursors.clear()
 
     def _resources(self, call: Call, base: str) -> Any:
-        names = ("query", "queryAll", "limits", "sobjects", "composite")
+        names = ("query", "queryAll", "limits", "sobjects", "composite", "jobs")
         return {name: f"{base}/{name}" for name in names}
 
     def _query(self, call: Call, base: str) -> Any:
@@ -143,7 +147,7 @@ class Rest:
         left = max(self.limits.max - self.limits.used, 0)
         return {
             "DailyApiRequests": {"Max": self.limits.max, "Remaining": left},
-            "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000},
+            "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": self.bulk_jobs_left()},
             "DailyBulkV2QueryFileStorageMB": {"Max": 976_562, "Remaining": 976_562},
             "DataStorageMB": {"Max": 1_024, "Remaining": 1_000},
             "SingleEmail": {"Max": 5_000, "Remaining": 5_000},

@@ -35,6 +35,8 @@ class Field:
     relationship: str = ""
     default: Any = None
     compute: Getter | None = None
+    external_id: bool = False
+    unique: bool = False
 
     @property
     def custom(self) -> bool:
@@ -76,9 +78,9 @@ class Field:
             "calculated": False,
             "custom": self.custom,
             "defaultedOnCreate": self.default is not None or not self.writable,
-            "externalId": False,
-            "idLookup": self.type in {"id", "email"},
-            "unique": False,
+            "externalId": self.external_id,
+            "idLookup": self.type in {"id", "email"} or self.external_id,
+            "unique": self.unique,
             "nameField": self.name == "Name",
             "namePointing": self.polymorphic,
             "polymorphicForeignKey": self.polymorphic,

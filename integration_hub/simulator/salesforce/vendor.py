@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from http.client import responses
 from typing import Any
 
 from integration_hub.simulator.faults import Fault
 from integration_hub.simulator.salesforce.auth import USERNAME, Auth
-from integration_hub.simulator.salesforce.control import account_verbs, record_verbs
+from integration_hub.simulator.salesforce.bulk import Bulk
+from integration_hub.simulator.salesforce.control import account_verbs, record_verbs, rule_verbs
 from integration_hub.simulator.salesforce.org import ADMIN_EMAIL, ADMIN_NAME, Org
 from integration_hub.simulator.salesforce.rest import NOT_FOUND, ApiError, Limits, Rest, error_response
-from integration_hub.simulator.salesforce.schema import Field
+from integration_hub.simulator.salesforce.rules import DuplicateRule, ValidationRule
+from integration_hub.simulator.salesforce.schema import Field, Row
 from integration_hub.simulator.salesforce.standard import label_of
+from integration_hub.simulator.salesforce.writing import Writing
 from integration_hub.simulator.serving import Call, MalformedBodyError, Response, html_response, json_response
 from integration_hub.simulator.vendor import Vendor
 from integration_hub.simulator.world import Clock
@@ -48,16 +51,23 @@ class Salesforce(Vendor):
     org: Org
     auth: Auth
     rest: Rest
+    bulk: Bulk
+    writing: Writing
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
-        self.verbs = record_verbs(self) | account_verbs(self)
+        self.verbs = record_verbs(self) | rule_verbs(self) | account_verbs(self)
 
     def reset(self) -> None:
         with self.lock:
             self.org = Org(self.clock)
             self.auth = Auth(self.clock)
             self.rest = Rest(self.org)
+            self.bulk = Bulk(self.org)
+            self.rest.routes += self.bulk.routes()
+            self.writing = Writing(self.org)
+            self.rest.routes += self.writing.routes()
+            self.rest.bulk_jobs_left = lambda: self.bulk.jobs_left
 
     @property
     def organization_id(self) -> str:
@@ -130,6 +140,8 @@ class Salesforce(Vendor):
         label: str = "",
         picklist: Sequence[str] = (),
         reference_to: str = "",
+        external_id: bool = False,
+        unique: bool = False,
     ) -> None:
         """Add a custom field; a reference gets the relationship `<name>__r`."""
         relationship = name.replace("__c", "__r") if reference_to else ""
@@ -146,6 +158,8 @@ class Salesforce(Vendor):
             targets,
             relationship,
             default,
+            external_id=external_id,
+            unique=unique,
         )
         with self.lock:
             self.org.schema.add_field(object_type, item)
@@ -154,6 +168,28 @@ class Salesforce(Vendor):
         """Take away the API user's right to see a field."""
         with self.lock:
             self.org.schema.hide_field(object_type, name)
+
+    def require(self, object_type: str, message: str, holds: Callable[[Row], bool]) -> None:
+        """Add a validation rule: records for which it does not hold are refused with the message."""
+        rule = ValidationRule(object_type, message, lambda row: not holds(row))
+        with self.lock:
+            self.writing.rules.validation.append(rule)
+
+    def detect_duplicates(self, object_type: str, field: str, blocks: bool = False) -> None:
+        """Add a duplicate rule: records with the same value in the field are taken for one."""
+        with self.lock:
+            self.writing.rules.duplicates.append(DuplicateRule(object_type, field, blocks))
+
+    def relax(self) -> None:
+        """Switch all validation and duplicate rules off."""
+        with self.lock:
+            self.writing.rules.validation.clear()
+            self.writing.rules.duplicates.clear()
+
+    def lock_rows(self, n: int = 1) -> None:
+        """Let the next `n` records of collections run into somebody else's lock."""
+        with self.lock:
+            self.writing.lock_next(n)
 
     def records(self, object_type: str) -> list[dict[str, Any]]:
         """Return what is visible and not deleted, as stored."""

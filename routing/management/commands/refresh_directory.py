@@ -46,8 +46,9 @@ def _connection(key: str) -> Connection:
 def _line(report: directory.DirectoryReport) -> str:
     if report.error:
         return f"{report.connection}: {report.error}"
+    people = "person" if report.new_people == 1 else "people"
     return (
         f"{report.connection}: {report.read} read, {report.created} new, {report.updated} updated, "
         f"{report.unchanged} unchanged, {report.deactivated} gone; {report.unmatched} unmatched, "
-        f"{report.doubtful} doubtful, {report.inactive} inactive; {report.new_people} new people"
+        f"{report.doubtful} doubtful, {report.inactive} inactive; {report.new_people} new {people}"
     )

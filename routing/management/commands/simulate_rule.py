@@ -15,6 +15,7 @@ from routing.models import Rule
 from routing.models.decisions import Reason, Verdict
 from syncs.management import reporting
 from syncs.models import Change
+from syncs.wording import counted
 
 
 class Command(BaseCommand):
@@ -42,9 +43,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"{change}: {proposal.text}")
         if not options["json"]:
             counts = ", ".join(f"{count} {label}" for label, count in said.most_common())
-            self.stdout.write(
-                f"{said.total()} changes in {options['days']} days: {counts or 'nothing to judge'}."
-            )
+            changes, days = counted(said.total(), "change"), counted(options["days"], "day")
+            self.stdout.write(f"{changes} in {days}: {counts or 'nothing to judge'}.")
 
 
 def _facts(change: Change, proposal: Proposal) -> dict[str, Any]:

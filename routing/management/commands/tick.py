@@ -26,6 +26,9 @@ class Command(BaseCommand):
                 for run in report[group]:
                     counts = ", ".join(f"{run[n]} {n}" for n in work.COUNTED if run[n])
                     self.stdout.write(f"{group[:-1]} {run['name']}: {counts or 'nothing'} ({run['state']})")
+            for done in report["flows"]:
+                counts = ", ".join(f"{n} {name}" for name, n in done.items() if n)
+                self.stdout.write(f"flows: {counts}")
             self.stdout.write(f"expired: {report['expired']}, rerouted: {report['rerouted']}")
         if report["errors"]:
             self.stderr.write(f"Failed: {', '.join(report['errors'])}. The log has the details.")

@@ -14,15 +14,17 @@ from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from syncs import backfill_queue, backfill_words
+from syncs import backfill_ids, backfill_queue, backfill_words, record_ids
 from syncs.engine import backfill, backfill_plan
 from syncs.engine.backfill import BackfillError, Tell
 from syncs.engine.backfill_fates import Tally
 from syncs.engine.backfill_pipeline import WRITERS
 from syncs.engine.backfill_plan import Quote, Wanted
+from syncs.engine.backfill_reading import Reading
 from syncs.management import reporting
 from syncs.models import Backfill, Sync
 from syncs.models.backfills import BackfillState
+from syncs.wording import counted
 
 
 class Command(BaseCommand):
@@ -33,10 +35,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("sync", metavar="SYNC", help="the key of the sync")
+        parser.add_argument(
+            "--ids", metavar="FILE", help="only these: an id a line, or a CSV file; - is stdin"
+        )
         parser.add_argument("--where", default="", metavar="SOQL", help="only records that meet this, too")
         parser.add_argument("--since", type=_instant, metavar="TIME", help="only those modified from then on")
         parser.add_argument("--until", type=_instant, metavar="TIME", help="only those modified before")
         parser.add_argument("--limit", type=_positive, metavar="N", help="at most so many")
+        parser.add_argument(
+            "--read",
+            type=Reading,
+            choices=list(Reading),
+            metavar="rest|bulk",
+            help="instead of what costs less",
+        )
         parser.add_argument("--dry-run", action="store_true", help="write nothing; say what would be done")
         parser.add_argument(
             "--detach", action="store_true", help="leave the work to the workers of the queue"
@@ -62,9 +74,11 @@ class Command(BaseCommand):
             raise CommandError(f"Interrupted. Go on with: {_resume_hint(sync)}") from None
 
     def _start(self, sync: Sync, options: dict[str, Any]) -> None:
+        ids = self._ids(sync, options["ids"]) if options["ids"] else ()
         wanted = Wanted(
-            sync, options["where"], options["since"], options["until"], options["limit"], options["dry_run"]
-        )
+            sync, options["where"], options["since"], options["until"], options["limit"], options["dry_run"],
+            ids, options["read"],
+        )  # fmt: skip
         quote = backfill_plan.quote(wanted, timezone.now())
         for line in backfill_words.of_quote(quote):
             self.stdout.write(line)
@@ -73,6 +87,21 @@ class Command(BaseCommand):
         started = backfill.start(wanted, quote, timezone.now())
         self._go_on(started, options, quote)
 
+    def _ids(self, sync: Sync, file: str) -> tuple[str, ...]:
+        crm = sync.stream.connection
+        try:
+            found = record_ids.sort_ids(sys.stdin, crm) if file == "-" else record_ids.read_ids(file, crm)
+            chosen = backfill_ids.choose(found, sync)
+        except OSError as error:
+            raise CommandError(f"{file} cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise CommandError(f"{file} is no text in UTF-8.") from error
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        for remark in chosen.remarks:
+            self.stdout.write(remark)
+        return chosen.ids
+
     def _resume(self, sync: Sync, options: dict[str, Any]) -> None:
         rows = Backfill.objects.select_related("sync__stream__connection", "sync__destination", "run")
         found = rows.filter(sync=sync, run_id=options["resume"]).first()
@@ -80,7 +109,7 @@ class Command(BaseCommand):
             numbers = rows.filter(sync=sync).order_by("-pk").values_list("run_id", flat=True)[:5]
             listed = ", ".join(map(str, numbers)) or "none"
             raise CommandError(f"There is no backfill {options['resume']} of {sync}. There are: {listed}.")
-        backfill.resume(found, timezone.now())
+        backfill.resume(found, timezone.now(), options["read"])
         self._go_on(found, options, None)
 
     def _go_on(self, started: Backfill, options: dict[str, Any], quote: Quote | None) -> None:
@@ -88,7 +117,10 @@ class Command(BaseCommand):
         if options["detach"] and not started.dry_run:
             if backfill_queue.has_workers(timezone.now()):
                 woken = backfill_queue.wake(started, timezone.now())
-                self.stdout.write(f"{woken} workers share it. Its page in the admin shows how far it is.")
+                self.stdout.write(
+                    f"{counted(woken, 'part')} handed to the workers. "
+                    "Its page in the admin shows how far it is."
+                )
                 return
             self.stdout.write("No worker of the queue “sync” is running: it is done here.")
         with _progress(started) as tell:
@@ -105,7 +137,9 @@ class Command(BaseCommand):
             for sample in kept:
                 self.stdout.write(f"  {json.dumps(sample, ensure_ascii=False, default=str)}")
         if done.state == BackfillState.PAUSED:
-            self.stdout.write(f"Or go on now with: {_resume_hint(done.sync, done)}")
+            if done.resume_at and not backfill_queue.has_workers(timezone.now()):
+                self.stdout.write("That takes a worker of the queue “sync”, and none is running.")
+            self.stdout.write(f"Go on with: {_resume_hint(done.sync, done)}")
         elif done.state == BackfillState.FAILED:
             raise CommandError(f"It failed. When that is put right: {_resume_hint(done.sync, done)}")
 
@@ -123,7 +157,16 @@ def _progress(started: Backfill) -> Iterator[Tell]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("Records", total=max(started.expected, before), completed=before, rate="")
 
-        def tell(tally: Tally) -> None:
+        told = ""
+
+        def tell(tally: Tally, words: str) -> None:
+            nonlocal told
+            if words != told:
+                told = words
+                line = words or "The vendor answers again: it goes on."
+                progress.console.print(
+                    f"{timezone.now():%H:%M:%S} UTC: {line}", markup=False, highlight=False
+                )
             speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
             rate = f"{speed:,.0f}/s" if speed else ""
             progress.update(task, completed=before + tally.read, rate=rate)

@@ -15,6 +15,7 @@ from syncs.management import reporting
 from syncs.models import Reconciliation, Sync
 from syncs.models.reconciliations import DIFFERENCES
 from syncs.models.runs import RunState
+from syncs.wording import counted
 
 SHOWN = 10
 
@@ -51,7 +52,7 @@ class Command(BaseCommand):
             one = reconcile.start(sync, timezone.now(), days=options["days"], sample=options["sample"])
             while not reconcile.work(one):
                 if not options["json"]:
-                    self.stdout.write(f"{one.at_source:,} records compared …")
+                    self.stdout.write(f"{counted(one.at_source, 'record')} compared …")
             done = None
             if options["repair"] and one.run.state == RunState.OK:
                 with reporting.as_sentences():

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from syncs import connect
+from syncs import connect, event_sources
 from syncs.management import reporting
+from syncs.wording import counted
 
 
 class Command(BaseCommand):
@@ -15,5 +16,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with reporting.as_sentences():
-            count = connect.rotate_secrets()
-        self.stdout.write(f"The secrets of {count} connections are under the first key now.")
+            count, of_sources = connect.rotate_secrets(), event_sources.rotate_secrets()
+        self.stdout.write(
+            f"The secrets of {counted(count, 'connection')} and {counted(of_sources, 'secret')} of event sources "
+            "are under the first key now."
+        )

@@ -199,15 +199,18 @@ _anything = st.recursive(
 _records = st.dictionaries(st.sampled_from(["A", "B", "C", "Email"]), _anything)
 _lines = st.builds(
     Line,
-    st.sampled_from(["A", "A.B", "A.B.A", "C", ""]),
-    st.sampled_from(["d.a", "d.b.c", "d.b.email", "userId"]),
-    st.sampled_from([*TRANSFORMS, "phone", "liquid"]),
-    st.sampled_from(["", "{{ value }}", "{{ record.A.B | upcase }} {{ record.C }}", "{{ value | split: ',' }}"]),
-    st.sampled_from(["", "1"]),
-    st.sampled_from(["always", "on_create", "if_empty"]),
-    st.none() | st.just({"1": "2"}),
-    st.sampled_from(["keep", "empty", "default", "refuse"]),
-    st.booleans(),
+    source=st.sampled_from(["A", "A.B", "A.B.A", "C", ""]),
+    destination=st.sampled_from(["d.a", "d.b.c", "d.b.email", "userId"]),
+    transform=st.sampled_from([*TRANSFORMS, "phone", "country", "liquid"]),
+    expression=st.sampled_from(
+        ["", "{{ value }}", "{{ record.A.B | upcase }} {{ record.C }}", "{{ value | split: ',' }}"]
+    ),
+    default=st.sampled_from(["", "1"]),
+    when_empty=st.sampled_from(["keep", "clear"]),
+    write_mode=st.sampled_from(["always", "on_create", "if_empty"]),
+    value_map=st.none() | st.just({"1": "2"}),
+    unknown_value=st.sampled_from(["keep", "empty", "default", "refuse"]),
+    required=st.booleans(),
 )  # fmt: skip
 
 
@@ -247,3 +250,24 @@ def test_digests_are_equal_exactly_when_the_payloads_are(one, other):
 
     as_sent = [json.dumps(found.payload, sort_keys=True) for found in (first, second)]
     assert (first.digest == second.digest) == (as_sent[0] == as_sent[1])
+
+
+@pytest.mark.parametrize(
+    ("line", "values", "payload"),
+    [
+        ({}, {"A": ""}, {"x": None}),
+        ({}, {}, {"x": None}),
+        ({}, {"A": 0}, {"x": 0}),
+        ({"default": "d"}, {"A": None}, {"x": "d"}),
+        ({"transform": "list"}, {"A": None}, {"x": None}),
+        ({"value_map": {"a": ""}}, {"A": "a"}, {"x": None}),
+        ({"transform": "liquid", "expression": "{{ value }}"}, {"A": ""}, {"x": None}),
+        ({"destination": "x.y"}, {"A": ""}, {"x": {"y": None}}),
+    ],
+)
+def test_an_empty_source_clears_where_the_line_says_so(line, values, payload):
+    lines = [Line("E", "email"), Line(**{"source": "A", "destination": "x", "when_empty": "clear", **line})]
+
+    mapped = Mapper(lines, "email")({"E": "a@x.test", **values})
+
+    assert mapped.payload == {"email": "a@x.test", **payload}

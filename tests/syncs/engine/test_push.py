@@ -1,17 +1,28 @@
 """Pushing: what Slack answers decides what becomes of a message."""
 
 from datetime import timedelta
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 
 import pytest
+from django.db import transaction
 
+from integration_hub.connectors.iterable_rows import Rows
 from integration_hub.connectors.slack import Slack
 from syncs import outbox
-from syncs.engine import push
+from syncs.engine import audience, push
 from syncs.models import Connection, Delivery, HubSettings, Incident, SyncRun
 from syncs.models.deliveries import DeliveryState
 from syncs.models.runs import RunState
-from tests.factories import NOON, make_delivery, make_rule, make_slack
+from tests.factories import (
+    NOON,
+    make_change,
+    make_delivery,
+    make_iterable,
+    make_rule,
+    make_slack,
+    make_stream,
+    make_sync,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -346,3 +357,47 @@ def test_what_is_refused_just_after_an_outage_is_a_problem_of_its_own(world):
     world.push()
 
     assert Incident.objects.get(closed_at=None).kind == "dead_letters"
+
+
+def test_a_record_that_breaks_a_batch_is_found_and_the_others_are_written(simulator, monkeypatch, caplog):
+    simulator.set_clock(NOON)
+    sync = make_sync(stream=make_stream(), destination=make_iterable(simulator))
+    names = [f"u{n}@x.test" for n in range(7)]
+    changes = [make_change(sync.stream, values={"Email": name, "Name": name}) for name in names]
+    with transaction.atomic():
+        audience.decide(audience.load(sync.stream), changes, NOON)
+    monkeypatch.setattr(Rows, "row", _broken_row(names[4]))
+
+    run = push.run(sync.destination, NOON, clock=lambda: NOON)
+
+    bad = Delivery.objects.get(payload__match=names[4])
+    assert set(simulator.iterable.users) == set(names) - {names[4]}
+    assert (bad.state, bad.error_code, bad.attempts) == (DeliveryState.WAITING, "internal", 1)
+    assert (run.state, run.read, run.delivered, run.waiting) == (RunState.OK, 7, 6, 1)
+
+
+def test_a_batch_that_breaks_is_not_split_past_the_end_of_the_task(simulator, monkeypatch, settings):
+    settings.TASK_SECONDS = 1
+    simulator.set_clock(NOON)
+    sync = make_sync(stream=make_stream(), destination=make_iterable(simulator))
+    changes = [make_change(sync.stream, values={"Email": f"u{n}@x.test"}) for n in range(4)]
+    with transaction.atomic():
+        audience.decide(audience.load(sync.stream), changes, NOON)
+    monkeypatch.setattr(Rows, "row", _broken_row("u0@x.test"))
+    times = chain([NOON], repeat(NOON + timedelta(seconds=5)))
+
+    run = push.run(sync.destination, NOON, clock=lambda: next(times))
+
+    assert (run.state, run.read, run.waiting) == (RunState.OK, 4, 4)
+    assert set(Delivery.objects.values_list("state", "attempts")) == {("waiting", 0)}
+
+
+def _broken_row(email):
+    whole = Rows.row
+
+    def row(self, position, write):
+        if write.values["email"] == email:
+            raise KeyError("ours")
+        return whole(self, position, write)
+
+    return row

@@ -2,17 +2,23 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import pycountry
 import pytest
 from email_validator import validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncs.engine import transforms
+from syncs.engine import countries, transforms
 from syncs.engine.transforms import TRANSFORMS, UnfitError
 from syncs.models.mappings import Transform
 
 PHONES = {"phone": transforms.phone(""), "phone in India": transforms.phone("in")}
-ALL = {**TRANSFORMS, **PHONES, "email": transforms.email, "userId": transforms.user_id}
+COUNTRIES = {
+    "country": transforms.country(""),
+    "country as alpha-3": transforms.country("Alpha-3"),
+    "country as name": transforms.country("name"),
+}
+ALL = {**TRANSFORMS, **PHONES, **COUNTRIES, "email": transforms.email, "userId": transforms.user_id}
 
 GIVEN = [
     ("", "Ann ", "Ann "),
@@ -36,6 +42,28 @@ GIVEN = [
     ("number", 1, 1.0),
     ("number", "1.50", 1.5),
     ("number", "1e3", 1000.0),
+    ("country", "Germany", "DE"),
+    ("country", "deutschland", "DE"),
+    ("country", " DEU ", "DE"),
+    ("country", "us", "US"),
+    ("country", "U.S.A.", "US"),
+    ("country", "United States of America", "US"),
+    ("country", "The Netherlands", "NL"),
+    ("country", "South Korea", "KR"),
+    ("country", "Côte d'Ivoire", "CI"),
+    ("country", "Cote d'Ivoire", "CI"),
+    ("country", "Osterreich", "AT"),
+    ("country", "Österreich", "AT"),
+    ("country", "Korea, Republic of", "KR"),
+    ("country as alpha-3", "UK", "GBR"),
+    ("country as name", "de", "Germany"),
+    ("country as name", "VN", "Vietnam"),
+    ("domain", "Ann@Acme.com", "acme.com"),
+    ("domain", "https://www.Acme.com:8080/en?x=1#y", "acme.com"),
+    ("domain", "acme.co.uk/about", "acme.co.uk"),
+    ("domain", "acme.com.", "acme.com"),
+    ("domain", "https://ann@bücher.example/", "xn--bcher-kva.example"),
+    ("domain", "ann@gmail.com", None),
     ("integer", 120.0, 120),
     ("integer", " 42 ", 42),
     ("integer", "9007199254740993", 9007199254740993),
@@ -81,6 +109,13 @@ REFUSED = [
     ("email", "ann@printer.local"),
     ("email", "ånn@acme.test"),
     ("email", f"{'a' * 65}@acme.test"),
+    ("country", "Atlantis"),
+    ("country", "276"),
+    ("country", "GermanyX"),
+    ("domain", "acme"),
+    ("domain", "ann@"),
+    ("domain", "127.0.0.1"),
+    ("domain", "https://[::1]/"),
     ("userId", "x" * 53),
     ("userId", "Zoë"),
 ]
@@ -100,7 +135,7 @@ def test_a_value_that_does_not_fit_is_refused(name, value):
 
 
 def test_every_transform_of_the_table_is_known():
-    assert {*TRANSFORMS, "phone", "liquid"} == set(Transform.values)
+    assert {*TRANSFORMS, *transforms.WITH_ARGUMENT, "liquid"} == set(Transform.values)
 
 
 _values = st.recursive(
@@ -117,6 +152,13 @@ def test_a_transform_never_fails_but_by_refusing(name, value):
         ALL[name](value)
     except UnfitError as error:
         assert str(error)  # noqa: PT017 - that it refuses is one of two good ends
+
+
+@given(st.sampled_from(list(pycountry.countries)), st.sampled_from(countries.FORMS))
+def test_a_country_in_any_form_is_the_same_country(country, form):
+    told = transforms.country(form)(country.alpha_2)
+
+    assert transforms.country("")(told) == country.alpha_2
 
 
 _part = st.from_regex(r"[a-z0-9._+-]{1,12}", fullmatch=True)
