@@ -44,10 +44,10 @@ run: $(RUNTIME) .env ## the hub itself: pages and both queues, with the settings
 	deploy/run
 
 test: $(DEV) ## all tests but those in a browser, on SQLite
-	DATABASE_URL=sqlite://:memory: $(BIN)/pytest -n auto --dist loadgroup --ignore=tests/browser
+	DATABASE_URL=sqlite://:memory: $(BIN)/pytest -n auto --ignore=tests/browser
 
 test-postgres: $(DEV) ## the same on PostgreSQL; DATABASE_URL=postgres://… says which
-	DATABASE_URL=$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -n auto --dist loadgroup --ignore=tests/browser
+	DATABASE_URL=$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} $(BIN)/pytest -n auto --ignore=tests/browser
 
 test-browser: $(DEV) ## the pages in headless Chromium
 	$(BIN)/pytest tests/browser

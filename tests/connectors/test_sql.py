@@ -1,7 +1,7 @@
 """Databases as a source, on each that is there: SQLite always, and those that SQL_SOURCE_URLS names.
 
 The variable holds addresses such as postgresql://user:password@127.0.0.1:5432/name, with spaces between them. The
-tests make and drop their own tables there.
+tests make and drop their own tables there; each of several pytest workers makes a database of its own beside it.
 """
 
 import json
@@ -30,7 +30,6 @@ from integration_hub.simulator.order_system import tables
 from tests.connectors.doubles import NOON, MemoryKeeper, make_transport
 from tests.connectors.wire import free_port
 
-pytestmark = pytest.mark.xdist_group("sql source")  # they share the tables of one database
 URLS = ["sqlite", *os.environ.get("SQL_SOURCE_URLS", "").split()]
 BERLIN = ZoneInfo("Europe/Berlin")
 OBJECTS = """
@@ -101,9 +100,31 @@ class Database:
                 connection.execute(THINGS.insert().values(**thing))
 
 
-@pytest.fixture(params=URLS, ids=lambda url: url.partition(":")[0])
-def database(request, tmp_path):
-    made = Database(request.param, tmp_path)
+@pytest.fixture(scope="session", params=URLS, ids=lambda url: url.partition(":")[0])
+def url(request):
+    """The address of a database that no other worker of pytest uses."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if request.param == "sqlite" or not worker:
+        yield request.param
+        return
+    parts = sa.make_url(request.param)
+    own = parts.set(database=f"{parts.database}_{worker}")
+    server = sa.create_engine(parts.set(drivername=DRIVERS[parts.drivername]), isolation_level="AUTOCOMMIT")
+
+    def tell(*statements):
+        with server.connect() as connection:
+            for statement in statements:
+                connection.execute(sa.text(f"{statement} {own.database}"))
+        server.dispose()
+
+    tell("DROP DATABASE IF EXISTS", "CREATE DATABASE")
+    yield own.render_as_string(hide_password=False)
+    tell("DROP DATABASE")
+
+
+@pytest.fixture
+def database(url, tmp_path):
+    made = Database(url, tmp_path)
     made.drop()
     yield made
     made.drop()
