@@ -82,7 +82,8 @@ def hub(sync: Any, world: World) -> Measured:
     """Quote and backfill, as the command does."""
     from django.utils import timezone
 
-    from syncs.engine import backfill, backfill_plan
+    from syncs.engine.backfill import engine as backfill
+    from syncs.engine.backfill import plan as backfill_plan
     from syncs.models import RecordLink
 
     before, begun, cpu = world.ask("stats"), time.perf_counter(), time.process_time()
@@ -193,7 +194,7 @@ def _counted(sync: Any) -> dict[str, int]:
 
 def _lift_our_own_limit() -> None:
     """Without the vendor's limit ours would be all that is measured."""
-    from integration_hub.connectors.iterable import Iterable
+    from integration_hub.connectors.iterable.connector import Iterable
 
     Iterable.rates = {}
 

@@ -28,7 +28,8 @@ from bench.flows_world import domain_of, email_of
 from integration_hub.configuration import apply, reading
 from integration_hub.simulator.hubspot import ACCESS_TOKEN
 from routing.models import Flow, FlowRun
-from syncs import connect, event_sources, queues
+from syncs import connect, queues
+from syncs.events import sources as event_sources
 from syncs.models import Connection, Delivery, EventSource, InboundEvent
 from syncs.schedules import ALERTS
 from tests.stories.processes import ROOT, Cluster, until

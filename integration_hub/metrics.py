@@ -16,7 +16,8 @@ from prometheus_client.registry import Collector
 
 from routing import sla
 from routing.models import FlowRun
-from syncs import event_tallies, limits
+from syncs import limits
+from syncs.events import tallies as event_tallies
 from syncs.models import (
     CalloutLog,
     Change,

@@ -131,11 +131,11 @@ Q_CLUSTER: dict[str, Any] = {
 STREAM_LISTENERS = [
     "routing.listener.RuleListener",
     "syncs.sync_listener.SyncListener",
-    "routing.flow_listener.FlowListener",
+    "routing.flows.listener.FlowListener",
 ]
 """Who listens to streams: each says which fields it needs and what is switched off (syncs.listeners)."""
-EVENT_LISTENERS = ["routing.flow_listener.FlowListener"]
-"""Who takes events up: each tells what came of one (syncs.event_listeners)."""
+EVENT_LISTENERS = ["routing.flows.listener.FlowListener"]
+"""Who takes events up: each tells what came of one (syncs.events.listeners)."""
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE: str = env.str("TIME_ZONE", default="UTC")

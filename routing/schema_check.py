@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from integration_hub.connectors.schema import ObjectSchema
-from routing import flow_check, rulebook, validation
-from routing.flow_draft import FlowDraft, StepDraft, draft_of
+from routing import rulebook, validation
+from routing.flows.design import check as flow_check
+from routing.flows.design.draft import FlowDraft, StepDraft, draft_of
 from routing.models import Flow, Rule
 from routing.models.flows import StepKind
 from routing.rulebook import RuleDraft

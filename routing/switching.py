@@ -15,7 +15,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, Model, QuerySet
 
-from routing import flow_switch, flow_verbs, switch
+from routing import switch
+from routing.flows import switch as flow_switch
+from routing.flows import verbs as flow_verbs
 from routing.models import Flow, FlowRun, Rule
 from syncs import changes, destinations, mapping_check
 from syncs.models import Change, Connection, Delivery, HubSettings, Switching, Sync

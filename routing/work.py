@@ -11,7 +11,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from routing import directory, flows, reroute, router
+from routing import directory, reroute, router
+from routing.flows import engine as flows
 from syncs import heartbeats, incidents, queues
 from syncs.engine import notices, parents, poll, push, runs
 from syncs.isolation import isolated

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from syncs import queues
-from syncs.engine import backfill
-from syncs.engine.backfill_switches import TRY_AGAIN
+from syncs.engine.backfill import engine as backfill
+from syncs.engine.backfill.switches import TRY_AGAIN
 from syncs.models import Backfill, Heartbeat
 from syncs.models.backfills import BackfillState
 from syncs.schedules import SYNC

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from syncs.engine.backfill_plan import Cost, Quote
-from syncs.engine.backfill_reading import DEAR, Because, Reading
+from syncs.engine.backfill.plan import Cost, Quote
+from syncs.engine.backfill.reading import DEAR, Because, Reading
 from syncs.models import Backfill, SyncRun
 from syncs.models.backfills import BackfillState
 from syncs.wording import counted

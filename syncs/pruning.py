@@ -12,7 +12,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django_q.models import Failure
 
-from syncs import event_listeners
+from syncs.events import listeners as event_listeners
 from syncs.models import (
     CalloutLog,
     Change,

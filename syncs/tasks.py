@@ -9,19 +9,10 @@ from functools import partial
 from django.conf import settings
 from django.utils import timezone
 
-from syncs import (
-    backfill_queue,
-    event_watch,
-    heartbeats,
-    incidents,
-    leases,
-    notice_watch,
-    pruning,
-    queues,
-    ties,
-)
+from syncs import backfill_queue, heartbeats, incidents, leases, notice_watch, pruning, queues, ties
 from syncs.engine import parents, push, reconcile, runs
 from syncs.engine.reconcile import ReconcileError
+from syncs.events import watch as event_watch
 from syncs.isolation import isolated
 from syncs.models import Connection, Delivery, HubSettings, Priority, Stream, Sync
 from syncs.models.deliveries import DeliveryState

@@ -15,13 +15,16 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from syncs import event_listeners, event_sources, event_tallies, inbox, problems
-from syncs.event_proof import SIGNATURE_HEADER, TIMESTAMP_HEADER, Credentials
-from syncs.event_sources import KnownSource
-from syncs.inbox import Post
+from syncs.events import inbox, problems
+from syncs.events import listeners as event_listeners
+from syncs.events import sources as event_sources
+from syncs.events import tallies as event_tallies
+from syncs.events.inbox import Post
+from syncs.events.problems import Problem, RefusedError
+from syncs.events.proof import SIGNATURE_HEADER, TIMESTAMP_HEADER, Credentials
+from syncs.events.sources import KnownSource
 from syncs.models import InboundEvent
 from syncs.models.events import EventState, Proof
-from syncs.problems import Problem, RefusedError
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from integration_hub.simulator.server import Simulator
-from syncs import event_sources, event_tallies
+from syncs.events import sources as event_sources
+from syncs.events import tallies as event_tallies
 
 LOOPBACK = ("127.", "::1", "localhost")
 

@@ -10,7 +10,8 @@ from integration_hub.connectors.records import MatchKey, Operation, RecordWrite,
 from integration_hub.connectors.schema import FieldSchema, FieldType, ObjectSchema
 from integration_hub.simulator import iterable, salesforce, slack
 from routing.models import MessageTemplate, Person, Rule, RuleCriterion, WorkingHours, WorkingSpan
-from syncs import connect, event_sources, outbox
+from syncs import connect, outbox
+from syncs.events import sources as event_sources
 from syncs.models import (
     Change,
     Connection,

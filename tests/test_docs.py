@@ -11,7 +11,7 @@ import yaml
 from django.core.management import get_commands
 
 from integration_hub.connectors import registry
-from integration_hub.connectors.slack import SCOPES
+from integration_hub.connectors.slack.connector import SCOPES
 from routing.models.decisions import Reason
 from routing.models.rules import OutsideHours, Trigger
 from syncs.models.deliveries import DeliveryState

@@ -10,7 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from integration_hub import metrics
 from routing.models import FlowRun
-from syncs import event_tallies, holds, inbox
+from syncs import holds
+from syncs.events import inbox
+from syncs.events import tallies as event_tallies
 from syncs.models import (
     CalloutLog,
     Connection,

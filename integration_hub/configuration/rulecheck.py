@@ -7,7 +7,9 @@ from datetime import datetime
 
 from integration_hub.configuration.errors import path
 from integration_hub.configuration.plan import Action, Difference
-from routing import flow_check, flow_draft, rulebook, templating, validation
+from routing import rulebook, templating, validation
+from routing.flows.design import check as flow_check
+from routing.flows.design import draft as flow_draft
 from routing.models import Flow, MessageTemplate, Rule
 from syncs import mapping_check
 from syncs.models import Sync

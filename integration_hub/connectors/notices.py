@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import Protocol
 
 NOTIFIERS = {
-    "hubspot": "integration_hub.connectors.hubspot_notices.HubSpotNotices",
-    "salesforce": "integration_hub.connectors.salesforce_notices.SalesforceNotices",
+    "hubspot": "integration_hub.connectors.hubspot.notices.HubSpotNotices",
+    "salesforce": "integration_hub.connectors.salesforce.notices.SalesforceNotices",
 }
 
 

@@ -8,13 +8,13 @@ from importlib import import_module
 from integration_hub.connectors.contract import Connector
 
 CONNECTORS = {
-    "salesforce": "integration_hub.connectors.salesforce.Salesforce",
-    "slack": "integration_hub.connectors.slack.Slack",
+    "salesforce": "integration_hub.connectors.salesforce.connector.Salesforce",
+    "slack": "integration_hub.connectors.slack.connector.Slack",
     "email": "integration_hub.connectors.email.Email",
-    "iterable": "integration_hub.connectors.iterable.Iterable",
-    "hubspot": "integration_hub.connectors.hubspot.HubSpot",
-    "http_json": "integration_hub.connectors.http_json.HttpJson",
-    "sql": "integration_hub.connectors.sql.Sql",
+    "iterable": "integration_hub.connectors.iterable.connector.Iterable",
+    "hubspot": "integration_hub.connectors.hubspot.connector.HubSpot",
+    "http_json": "integration_hub.connectors.http_json.connector.HttpJson",
+    "sql": "integration_hub.connectors.sql.connector.Sql",
 }
 
 

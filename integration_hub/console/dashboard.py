@@ -13,7 +13,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from integration_hub.console import checklist, pills
-from routing import flow_counts, sla
+from routing import sla
+from routing.flows import counts as flow_counts
 from routing.models import Flow
 from syncs.admin.connections import in_words
 from syncs.models import Change, Connection, Delivery, Heartbeat, HubSettings, Incident

@@ -19,9 +19,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from integration_hub.console import pills
 from integration_hub.console.charts import times_by_day
-from routing import directory, flow_search, linking
+from routing import directory, linking
 from routing import sla as answer_times
 from routing import timeline as record_timeline
+from routing.flows import search as flow_search
 from routing.models import DirectoryLink, FlowRun, Person
 from syncs.models import Connection, InboundEvent
 

@@ -11,9 +11,11 @@ from typing import Any
 from integration_hub.demo.script import CURTAIN, OUTAGE, Act, Stage
 from routing.models import FlowRun, StepTry
 from routing.models.flows import RunStage
-from syncs import event_proof, event_sources, inbox
-from syncs.event_proof import Credentials
-from syncs.inbox import Post
+from syncs.events import inbox
+from syncs.events import proof as event_proof
+from syncs.events import sources as event_sources
+from syncs.events.inbox import Post
+from syncs.events.proof import Credentials
 
 SOURCE, SECRET = "product", "demo-product-secret"
 LATER = 8.0

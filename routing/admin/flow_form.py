@@ -9,9 +9,10 @@ from django.core.exceptions import ValidationError
 from django.forms import BaseInlineFormSet
 
 from integration_hub.admin import HubForm, ModelForm, SuggestedInput, widgets
-from routing import flow_check, flow_paths
-from routing.flow_draft import draft_of
-from routing.flow_step_check import Finding
+from routing.flows.design import check as flow_check
+from routing.flows.design import paths as flow_paths
+from routing.flows.design.draft import draft_of
+from routing.flows.design.step_check import Finding
 from routing.models import Flow, FlowCriterion
 from syncs.models import EventType
 

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from integration_hub.admin import LogModelAdmin
 from integration_hub.console.buttons import button
-from routing import flow_verbs
-from routing.flow_verbs import VerbError
+from routing.flows import verbs as flow_verbs
+from routing.flows.verbs import VerbError
 from routing.models import FlowRun, FlowStep
 from routing.models.flows import RunStage
 

@@ -16,8 +16,8 @@ from integration_hub.connectors.moments import lasting
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel
 from integration_hub.console.filters import period
-from routing import flow_search
 from routing.admin.flow_run_verbs import RunVerbs
+from routing.flows import search as flow_search
 from routing.models import FlowRun, FlowStep
 from syncs.models import InboundEvent
 

@@ -18,9 +18,14 @@ from django.utils.html import format_html
 from integration_hub.admin import HubInline, HubModelAdmin, ReadOnlyInline
 from integration_hub.console import pills, switching
 from integration_hub.console.buttons import Panel, button
-from routing import flow_check, flow_counts, flow_diagram, flow_switch, flow_trial, flowbook
 from routing.admin.flow_form import CriterionForm, CriterionFormSet, FlowForm
-from routing.flow_draft import FlowDraft, StepDraft, draft_of
+from routing.flows import book as flowbook
+from routing.flows import counts as flow_counts
+from routing.flows import switch as flow_switch
+from routing.flows import trial as flow_trial
+from routing.flows.design import check as flow_check
+from routing.flows.design import diagram as flow_diagram
+from routing.flows.design.draft import FlowDraft, StepDraft, draft_of
 from routing.models import Flow, FlowCriterion, FlowRun, FlowStep
 from routing.models.flows import RunStage
 

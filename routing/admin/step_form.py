@@ -9,9 +9,10 @@ from django.forms import BaseInlineFormSet, HiddenInput
 from django.utils import timezone
 
 from integration_hub.admin import HubForm, ModelForm, SuggestedInput, widgets
-from routing import flow_check, flow_outcomes
 from routing.admin.flow_form import is_kept, path_options, say
-from routing.flow_draft import FlowDraft, StepDraft, draft_of
+from routing.flows import outcomes as flow_outcomes
+from routing.flows.design import check as flow_check
+from routing.flows.design.draft import FlowDraft, StepDraft, draft_of
 from routing.models import Flow, FlowStep, StepField, Transition
 from routing.models.flows import FieldRole
 from syncs import destinations

@@ -10,7 +10,6 @@ from django.urls import reverse
 
 from integration_hub.admin import HubInline, HubModelAdmin
 from integration_hub.console.buttons import Panel, button
-from routing import flow_check, flow_diagram, flow_switch
 from routing.admin.step_form import (
     LineForm,
     LineFormSet,
@@ -20,8 +19,11 @@ from routing.admin.step_form import (
     TransitionForm,
     TransitionFormSet,
 )
-from routing.flow_draft import draft_of
-from routing.flow_paths import sentence
+from routing.flows import switch as flow_switch
+from routing.flows.design import check as flow_check
+from routing.flows.design import diagram as flow_diagram
+from routing.flows.design.draft import draft_of
+from routing.flows.design.paths import sentence
 from routing.models import Flow, FlowStep, StepField, Transition
 from routing.models.flows import FieldRole
 

@@ -28,10 +28,11 @@ from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button, sentence
 from syncs import backfill_ids, backfill_queue, backfill_words, record_ids
 from syncs.backfill_words import of_choice
-from syncs.engine import backfill, backfill_plan
-from syncs.engine.backfill import BackfillError
-from syncs.engine.backfill_plan import Quote, Wanted
-from syncs.engine.backfill_reading import Reading
+from syncs.engine.backfill import engine as backfill
+from syncs.engine.backfill import plan as backfill_plan
+from syncs.engine.backfill.engine import BackfillError
+from syncs.engine.backfill.plan import Quote, Wanted
+from syncs.engine.backfill.reading import Reading
 from syncs.models import Backfill, RecordLink, Sync
 from syncs.models.backfills import BackfillState
 from syncs.wording import counted

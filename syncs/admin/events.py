@@ -21,11 +21,15 @@ from integration_hub.admin import HubInline, HubModelAdmin, HubStacked, LogModel
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button
 from integration_hub.console.filters import AmongNewest, period
-from syncs import event_examples, event_listeners, event_sources, event_watch, inbox
 from syncs.admin.event_form import SecretForm, TypeForm
+from syncs.events import examples as event_examples
+from syncs.events import inbox
+from syncs.events import listeners as event_listeners
+from syncs.events import sources as event_sources
+from syncs.events import watch as event_watch
+from syncs.events.problems import Problem, RefusedError
 from syncs.models import EventSecret, EventSource, EventType, InboundEvent
 from syncs.models.events import EventState
-from syncs.problems import Problem, RefusedError
 
 SHOWN = 20_000
 """Characters of a body that its page shows."""

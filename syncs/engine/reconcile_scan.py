@@ -13,7 +13,7 @@ from integration_hub.connectors.contract import Scannable
 from integration_hub.connectors.records import Scan, Scanned, Values
 from syncs import links, mapping_rows, writes
 from syncs.engine.audience import CONVERTED, follows_contact
-from syncs.engine.backfill_plan import fields_of
+from syncs.engine.backfill.plan import fields_of
 from syncs.engine.fates import CONVERTED_FATE
 from syncs.engine.findings import Findings
 from syncs.engine.verdicts import Verdict, judge

@@ -10,7 +10,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from syncs import event_reading, event_schema
+from syncs.events import reading as event_reading
+from syncs.events import schema as event_schema
 
 
 class Proof(models.TextChoices):

@@ -11,10 +11,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from syncs import event_examples, event_sources, event_tallies, inbox, secrets
+from syncs import secrets
+from syncs.events import examples as event_examples
+from syncs.events import inbox
+from syncs.events import sources as event_sources
+from syncs.events import tallies as event_tallies
+from syncs.events.problems import Problem, RefusedError
 from syncs.models import EventSecret, EventSource, EventType, InboundEvent
 from syncs.models.events import EventOrigin, EventState, Proof
-from syncs.problems import Problem, RefusedError
 from tests.factories import NOON, make_event_source
 
 SAMPLE = {"event": "register", "email": "ada@example.test"}

@@ -11,8 +11,10 @@ from django.core.management import call_command
 from integration_hub.configuration import document, reading
 from integration_hub.configuration.errors import ConfigurationError
 from integration_hub.simulator.hubspot import ACCESS_TOKEN
-from routing import flow_check, flow_trial, flowbook
-from routing.flow_draft import draft_of
+from routing.flows import book as flowbook
+from routing.flows import trial as flow_trial
+from routing.flows.design import check as flow_check
+from routing.flows.design.draft import draft_of
 from routing.models import Flow, FlowRun, FlowStep, Transition
 from syncs.models import Connection, Delivery, EventSource, EventType, InboundEvent
 from tests.configuration.documents import imported

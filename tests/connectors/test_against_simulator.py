@@ -22,9 +22,9 @@ from integration_hub.connectors.records import (
     Scan,
     WriteRequest,
 )
-from integration_hub.connectors.salesforce import Salesforce
+from integration_hub.connectors.salesforce.connector import Salesforce
 from integration_hub.connectors.schema import FieldType
-from integration_hub.connectors.slack import Slack
+from integration_hub.connectors.slack.connector import Slack
 from integration_hub.simulator.salesforce import CLIENT_ID, CLIENT_SECRET, PASSWORD, REFRESH_TOKEN, USERNAME
 from integration_hub.simulator.server import Simulator
 from integration_hub.simulator.slack import SLACK_TOKEN

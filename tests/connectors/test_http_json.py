@@ -20,8 +20,8 @@ from integration_hub.connectors.errors import (
     UnknownOutcomeError,
 )
 from integration_hub.connectors.filters import Condition, Operator
-from integration_hub.connectors.http_json import HttpJson, objects_problem
-from integration_hub.connectors.http_json_requests import safe_path
+from integration_hub.connectors.http_json.connector import HttpJson, objects_problem
+from integration_hub.connectors.http_json.requests import safe_path
 from integration_hub.connectors.json_values import LARGEST_KEPT, bounded, inferred, moment_at, picked
 from integration_hub.connectors.records import (
     MatchKey,

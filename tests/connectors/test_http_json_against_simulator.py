@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from integration_hub.connectors.errors import AuthError, RateLimitError, UnknownOutcomeError
-from integration_hub.connectors.http_json import HttpJson
+from integration_hub.connectors.http_json.connector import HttpJson
 from integration_hub.connectors.records import (
     MatchKey,
     Operation,

@@ -18,14 +18,14 @@ from integration_hub.connectors.errors import (
     UnknownOutcomeError,
 )
 from integration_hub.connectors.filters import And, Condition, Not, Operator, Or
-from integration_hub.connectors.hubspot import BASE, HubSpot
-from integration_hub.connectors.hubspot_batches import BatchAnswer, BatchRow, correlate
-from integration_hub.connectors.hubspot_errors import HubSpotRefusedError, refusal
-from integration_hub.connectors.hubspot_filters import groups
-from integration_hub.connectors.hubspot_identity import domain_of
-from integration_hub.connectors.hubspot_paths import paths_of
-from integration_hub.connectors.hubspot_signature import v1, v2, v3, verify
-from integration_hub.connectors.hubspot_values import same, text_of
+from integration_hub.connectors.hubspot.batches import BatchAnswer, BatchRow, correlate
+from integration_hub.connectors.hubspot.connector import BASE, HubSpot
+from integration_hub.connectors.hubspot.errors import HubSpotRefusedError, refusal
+from integration_hub.connectors.hubspot.filters import groups
+from integration_hub.connectors.hubspot.identity import domain_of
+from integration_hub.connectors.hubspot.paths import paths_of
+from integration_hub.connectors.hubspot.signature import v1, v2, v3, verify
+from integration_hub.connectors.hubspot.values import same, text_of
 from integration_hub.connectors.records import (
     MatchKey,
     Operation,

@@ -13,7 +13,7 @@ from integration_hub.connectors.errors import (
     RetryableError,
     UnknownOutcomeError,
 )
-from integration_hub.connectors.hubspot import HubSpot
+from integration_hub.connectors.hubspot.connector import HubSpot
 from integration_hub.connectors.records import MatchKey, Operation, Outcome, RecordWrite, WriteRequest
 from integration_hub.simulator.hubspot import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from tests.connectors.doubles import NOON, MemoryKeeper, make_transport

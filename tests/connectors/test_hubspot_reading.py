@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from integration_hub.connectors import hubspot_reading
 from integration_hub.connectors.errors import RejectedError
 from integration_hub.connectors.filters import Condition, Operator
+from integration_hub.connectors.hubspot import reading as hubspot_reading
 from integration_hub.connectors.records import ReadRequest
 from integration_hub.connectors.schema import FieldType
 from integration_hub.simulator.hubspot import search

@@ -15,8 +15,8 @@ from integration_hub.connectors.errors import (
     RejectedError,
     RetryableError,
 )
-from integration_hub.connectors.iterable import EU, US, Iterable
-from integration_hub.connectors.iterable_rows import MOST_BYTES, Rows
+from integration_hub.connectors.iterable.connector import EU, US, Iterable
+from integration_hub.connectors.iterable.rows import MOST_BYTES, Rows
 from integration_hub.connectors.records import MatchKey, Operation, Outcome, RecordWrite, WriteRequest
 from integration_hub.connectors.schema import FieldType
 from tests.connectors.contract_tests import DestinationContract

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from integration_hub.connectors.errors import AuthError, RateLimitError, RejectedError, RetryableError
-from integration_hub.connectors.iterable import Iterable
+from integration_hub.connectors.iterable.connector import Iterable
 from integration_hub.connectors.records import MatchKey, Operation, Outcome, RecordWrite, WriteRequest
 from integration_hub.simulator.iterable import API_KEY, MOBILE_KEY
 from integration_hub.simulator.server import Simulator

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 import responses
 
-from integration_hub.connectors import iterable_moves
 from integration_hub.connectors.errors import (
     AuthError,
     ConfigError,
@@ -14,8 +13,9 @@ from integration_hub.connectors.errors import (
     RejectedError,
     RetryableError,
 )
-from integration_hub.connectors.iterable import US, Iterable
-from integration_hub.connectors.iterable_rows import Rows
+from integration_hub.connectors.iterable import moves as iterable_moves
+from integration_hub.connectors.iterable.connector import US, Iterable
+from integration_hub.connectors.iterable.rows import Rows
 from integration_hub.connectors.records import MatchKey, Operation, Outcome, RecordWrite, WriteRequest
 from integration_hub.simulator.iterable import API_KEY
 from tests.connectors.contract_tests import DestinationContract

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_hub.connectors import hubspot_signature
-from integration_hub.connectors.hubspot_notices import HubSpotNotices
+from integration_hub.connectors.hubspot import signature as hubspot_signature
+from integration_hub.connectors.hubspot.notices import HubSpotNotices
 from integration_hub.connectors.notices import Call, Mention
-from integration_hub.connectors.salesforce_ids import full_id
-from integration_hub.connectors.salesforce_notices import SalesforceNotices
+from integration_hub.connectors.salesforce.ids import full_id
+from integration_hub.connectors.salesforce.notices import SalesforceNotices
 from integration_hub.simulator.salesforce.outbound import OutboundMessages
 from tests.factories import NOON
 

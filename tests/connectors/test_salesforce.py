@@ -18,8 +18,8 @@ from integration_hub.connectors.errors import (
 )
 from integration_hub.connectors.filters import Condition, Operator
 from integration_hub.connectors.records import ReadRequest
-from integration_hub.connectors.salesforce import Salesforce
-from integration_hub.connectors.salesforce_auth import PRODUCTION
+from integration_hub.connectors.salesforce.auth import PRODUCTION
+from integration_hub.connectors.salesforce.connector import Salesforce
 from integration_hub.connectors.schema import FieldType
 from tests.connectors.contract_tests import SourceContract
 from tests.connectors.doubles import NOON, MemoryKeeper, make_transport, recorded

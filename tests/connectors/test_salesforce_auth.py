@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from integration_hub.connectors.errors import AuthError, ConfigError, RateLimitError, RetryableError
-from integration_hub.connectors.salesforce_auth import FLOWS, PRODUCTION, SANDBOX, SETTINGS, Session, missing
-from integration_hub.connectors.salesforce_errors import classify
+from integration_hub.connectors.salesforce.auth import FLOWS, PRODUCTION, SANDBOX, SETTINGS, Session, missing
+from integration_hub.connectors.salesforce.errors import classify
 from tests.connectors.doubles import NOON, MemoryKeeper, make_transport, recorded
 
 MY_DOMAIN = "https://acme.my.salesforce.com"

@@ -9,11 +9,11 @@ import responses
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from integration_hub.connectors import salesforce_bulk
 from integration_hub.connectors.errors import ConfigError, RetryableError
 from integration_hub.connectors.records import Scan
-from integration_hub.connectors.salesforce import Salesforce
-from integration_hub.connectors.salesforce_bulk import Mark, converter, cost, rows_of
+from integration_hub.connectors.salesforce import bulk as salesforce_bulk
+from integration_hub.connectors.salesforce.bulk import Mark, converter, cost, rows_of
+from integration_hub.connectors.salesforce.connector import Salesforce
 from integration_hub.simulator.salesforce import CLIENT_ID, CLIENT_SECRET
 from tests.connectors.doubles import MemoryKeeper, make_transport, recorded
 

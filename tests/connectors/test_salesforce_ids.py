@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_hub.connectors.salesforce_ids import full_id, object_type_of, prefixes
+from integration_hub.connectors.salesforce.ids import full_id, object_type_of, prefixes
 
 LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 

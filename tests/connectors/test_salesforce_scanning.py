@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from integration_hub.connectors.errors import RetryableError
 from integration_hub.connectors.records import Scan
-from integration_hub.connectors.salesforce_scanning import DIGITS, checked, page, query, split
+from integration_hub.connectors.salesforce.scanning import DIGITS, checked, page, query, split
 from integration_hub.simulator.salesforce.ids import to18
 
 IDS = st.text(DIGITS, min_size=12, max_size=12).map(lambda tail: to18(f"00Q{tail}"))

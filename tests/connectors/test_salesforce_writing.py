@@ -7,10 +7,10 @@ import responses
 
 from integration_hub.connectors.errors import RejectedError, RetryableError, UnknownOutcomeError
 from integration_hub.connectors.records import MatchKey, Operation, Outcome, RecordWrite, WriteRequest
-from integration_hub.connectors.salesforce import Salesforce
-from integration_hub.connectors.salesforce_finding import LONGEST_LIST, lists
-from integration_hub.connectors.salesforce_refusals import refusal
-from integration_hub.connectors.salesforce_values import lookup_of, written
+from integration_hub.connectors.salesforce.connector import Salesforce
+from integration_hub.connectors.salesforce.finding import LONGEST_LIST, lists
+from integration_hub.connectors.salesforce.refusals import refusal
+from integration_hub.connectors.salesforce.values import lookup_of, written
 from tests.connectors.contract_tests import DestinationContract
 from tests.connectors.doubles import NOON, recorded
 from tests.connectors.test_salesforce import DATA, QUERY, make_salesforce

@@ -15,8 +15,8 @@ from integration_hub.connectors.errors import (
     UnknownOutcomeError,
 )
 from integration_hub.connectors.records import MatchKey, Operation, Outcome, RecordWrite, WriteRequest
-from integration_hub.connectors.salesforce import Salesforce
-from integration_hub.connectors.salesforce_writing import headers
+from integration_hub.connectors.salesforce.connector import Salesforce
+from integration_hub.connectors.salesforce.writing import headers
 from integration_hub.connectors.schema import FieldType
 from integration_hub.simulator.salesforce import CLIENT_ID, CLIENT_SECRET
 from tests.connectors.doubles import NOON, MemoryKeeper, make_transport

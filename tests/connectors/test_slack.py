@@ -17,7 +17,7 @@ from integration_hub.connectors.errors import (
     UnknownOutcomeError,
 )
 from integration_hub.connectors.records import Operation, Outcome, RecordWrite, WriteRequest
-from integration_hub.connectors.slack import API, Slack
+from integration_hub.connectors.slack.connector import API, Slack
 from tests.connectors.contract_tests import DestinationContract
 from tests.connectors.doubles import NOON, MemoryKeeper, make_transport, recorded
 from tests.connectors.wire import raw_server

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_hub.connectors.moments import age, instant
-from integration_hub.connectors.slack_blocks import content, fallback, metadata, plain_fallback, shorten
+from integration_hub.connectors.slack.blocks import content, fallback, metadata, plain_fallback, shorten
 from tests.connectors.doubles import NOON
 
 FULL = {

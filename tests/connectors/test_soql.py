@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_hub.connectors.filters import And, Condition, Not, Operator, Or
+from integration_hub.connectors.salesforce.soql import literal, select, where
 from integration_hub.connectors.schema import FieldType
-from integration_hub.connectors.soql import literal, select, where
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)
 KOLKATA = ZoneInfo("Asia/Kolkata")

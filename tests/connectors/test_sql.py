@@ -18,14 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects.mysql import DATETIME
 
-from integration_hub.connectors import sql_engine, sql_values
 from integration_hub.connectors.errors import AuthError, ConfigError, ConnectorError, RetryableError
 from integration_hub.connectors.filters import Condition, Operator
 from integration_hub.connectors.records import ReadRequest, Scan
 from integration_hub.connectors.schema import FieldType
-from integration_hub.connectors.sql import Sql, objects_problem
-from integration_hub.connectors.sql_engine import DRIVERS
-from integration_hub.connectors.sql_objects import condition, single_select
+from integration_hub.connectors.sql import engine as sql_engine
+from integration_hub.connectors.sql import values as sql_values
+from integration_hub.connectors.sql.connector import Sql, objects_problem
+from integration_hub.connectors.sql.engine import DRIVERS
+from integration_hub.connectors.sql.objects import condition, single_select
 from integration_hub.simulator.order_system import tables
 from tests.connectors.doubles import NOON, MemoryKeeper, make_transport
 from tests.connectors.wire import free_port

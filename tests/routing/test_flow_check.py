@@ -2,8 +2,8 @@
 
 import pytest
 
-from routing import flow_check
-from routing.flow_draft import draft_of
+from routing.flows.design import check as flow_check
+from routing.flows.design.draft import draft_of
 from routing.models import Flow, FlowStep, StepField, Transition
 from syncs.models import EventType
 from tests.flow_factories import lead, make_onboarding, make_source, make_step, remember, send

@@ -5,10 +5,11 @@ from xml.etree import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routing import flow_diagram, flow_graph
-from routing.flow_diagram import Counts
-from routing.flow_draft import draft_of
-from routing.flow_layout import HEIGHT, WIDTH, layout
+from routing.flows.design import diagram as flow_diagram
+from routing.flows.design import graph as flow_graph
+from routing.flows.design.diagram import Counts
+from routing.flows.design.draft import draft_of
+from routing.flows.design.layout import HEIGHT, WIDTH, layout
 from routing.models import FlowStep
 from tests.flow_factories import lead, make_onboarding
 

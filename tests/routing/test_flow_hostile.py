@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_hub.liquid import TemplateError
-from routing import flow_calls, flow_verbs
-from routing.flow_shapes import Refusal
+from routing.flows import calls as flow_calls
+from routing.flows import verbs as flow_verbs
+from routing.flows.shapes import Refusal
 from routing.models import FlowRun
 from syncs import holds
 from syncs.engine import mapping

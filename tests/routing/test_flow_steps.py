@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_hub.connectors.records import Operation
-from routing import flow_steps
 from routing.conditions import CriterionError
-from routing.flow_shapes import BookedField, BookedStep, BookedTransition, Refusal
+from routing.flows import steps as flow_steps
+from routing.flows.shapes import BookedField, BookedStep, BookedTransition, Refusal
 from syncs.engine.mapping import Line
 from tests.factories import NOON
 

@@ -6,7 +6,8 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from routing import flow_trial, flowbook
+from routing.flows import book as flowbook
+from routing.flows import trial as flow_trial
 from routing.models import Flow, FlowRun, FlowStep
 from syncs.models import Delivery, InboundEvent
 from tests.factories import NOON

@@ -9,8 +9,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
 
-from routing import flow_verbs
-from routing.flow_verbs import VerbError
+from routing.flows import verbs as flow_verbs
+from routing.flows.verbs import VerbError
 from routing.models import FlowRun, Transition
 from syncs.models import Delivery, Incident
 from tests.routing import crm
@@ -152,7 +152,7 @@ def test_what_has_ended_or_goes_on_by_itself_is_left_alone(hub, parked, kim):  #
 def test_a_request_on_the_way_is_waited_for(hub, kim):  # noqa: F811
     make_call(hub)
     hub.post()
-    from routing import flows
+    from routing.flows import engine as flows
 
     flows.run(hub.now)
     Delivery.objects.update(state="sending")

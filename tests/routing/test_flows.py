@@ -8,11 +8,15 @@ import pytest
 from django.utils import timezone
 
 from integration_hub.connectors import registry
-from routing import flow_queue, flows, tasks, work
+from routing import tasks, work
+from routing.flows import engine as flows
+from routing.flows import queue as flow_queue
 from routing.models import FlowRun, FlowStep, StepTry, Transition
-from syncs import event_listeners, inbox, leases, listeners, outbox, pruning
+from syncs import leases, listeners, outbox, pruning
 from syncs import tasks as sync_tasks
 from syncs.engine import push
+from syncs.events import inbox
+from syncs.events import listeners as event_listeners
 from syncs.models import Delivery, HubSettings, InboundEvent, Incident, KnownRecord
 from tests.factories import NOON
 from tests.routing import crm

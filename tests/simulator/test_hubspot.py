@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import requests
 
-from integration_hub.connectors.hubspot_signature import verify
+from integration_hub.connectors.hubspot.signature import verify
 from integration_hub.simulator.hubspot import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Manner
 from tests.simulator.conftest import NOON
 

@@ -8,9 +8,10 @@ from collections import Counter, defaultdict
 from integration_hub.connectors.notices import Call, notifier
 from integration_hub.simulator.hubspot.access import CLIENT_SECRET
 from integration_hub.simulator.hubspot.webhooks import Manner
-from routing import flows
-from syncs import connect, inbox, notices
+from routing.flows import engine as flows
+from syncs import connect, notices
 from syncs.engine import notices as noticed
+from syncs.events import inbox
 from syncs.models import Change, Connection, Delivery, EventType, RecordTie, SyncTie
 from syncs.models.changes import ChangeState
 from syncs.models.ties import TieState

@@ -11,13 +11,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integration_hub.connectors import iterable_errors
 from integration_hub.connectors.errors import RejectedError
-from integration_hub.connectors.iterable import Iterable
+from integration_hub.connectors.iterable import errors as iterable_errors
+from integration_hub.connectors.iterable.connector import Iterable
 from syncs import backfill_queue
-from syncs.engine import backfill, backfill_plan, retry
-from syncs.engine.backfill_ledger import Ledger
-from syncs.engine.backfill_plan import Wanted
+from syncs.engine import retry
+from syncs.engine.backfill import engine as backfill
+from syncs.engine.backfill import plan as backfill_plan
+from syncs.engine.backfill.ledger import Ledger
+from syncs.engine.backfill.plan import Wanted
 from syncs.models import Backfill, Connection, Heartbeat, Incident, Partition, RecordLink, Sync
 from tests.factories import make_iterable, make_salesforce, make_stream, make_sync
 
@@ -363,7 +365,7 @@ def test_it_pauses_at_the_budget_line_and_goes_on_when_there_are_calls_again(sim
 def test_one_that_is_cancelled_stops_and_stays_stopped(simulator, sync, monkeypatch):
     add_leads(simulator, 150)
     settle = Ledger.answered
-    monkeypatch.setattr("syncs.engine.backfill_pipeline.LOOK_EVERY", timedelta(0))
+    monkeypatch.setattr("syncs.engine.backfill.pipeline.LOOK_EVERY", timedelta(0))
 
     def cancelling(self, *args):
         backfill.cancel(self.backfill, timezone.now())

@@ -7,9 +7,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from integration_hub.connectors.errors import ConfigError
-from syncs.engine import backfill_plan, backfill_threads
-from syncs.engine.backfill_ledger import Ledger
-from syncs.engine.backfill_plan import Wanted
+from syncs.engine.backfill import plan as backfill_plan
+from syncs.engine.backfill import threads as backfill_threads
+from syncs.engine.backfill.ledger import Ledger
+from syncs.engine.backfill.plan import Wanted
 from syncs.models import Backfill, Partition, RecordLink
 from tests.factories import make_stream, make_sync
 from tests.stories import test_backfill as base

@@ -7,15 +7,18 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integration_hub.connectors import salesforce_bulk
 from integration_hub.connectors.errors import ConfigError
-from integration_hub.connectors.iterable import Iterable
+from integration_hub.connectors.iterable.connector import Iterable
+from integration_hub.connectors.salesforce import bulk as salesforce_bulk
 from syncs import backfill_queue
-from syncs.engine import backfill, backfill_plan, backfill_threads, retry
-from syncs.engine.backfill_desk import Desk
-from syncs.engine.backfill_ledger import Ledger
-from syncs.engine.backfill_reading import Reading
-from syncs.engine.backfill_troubles import MOST_BROKEN
+from syncs.engine import retry
+from syncs.engine.backfill import engine as backfill
+from syncs.engine.backfill import plan as backfill_plan
+from syncs.engine.backfill import threads as backfill_threads
+from syncs.engine.backfill.desk import Desk
+from syncs.engine.backfill.ledger import Ledger
+from syncs.engine.backfill.reading import Reading
+from syncs.engine.backfill.troubles import MOST_BROKEN
 from syncs.models import Backfill, Connection, Incident, Partition, RecordLink
 from tests.factories import make_iterable, make_salesforce, make_stream, make_sync
 from tests.stories.test_backfill import Killed, add_leads, again, counts, names, run, wanted_names
@@ -164,7 +167,7 @@ def test_workers_take_turns_at_waiting_for_the_job(simulator, sync, monkeypatch)
 def test_one_that_is_cancelled_gives_its_job_up(simulator, sync, monkeypatch):
     add_leads(simulator, 20)
     simulator.salesforce.bulk.processing = 1000
-    monkeypatch.setattr("syncs.engine.backfill_pipeline.LOOK_EVERY", timedelta(0))
+    monkeypatch.setattr("syncs.engine.backfill.pipeline.LOOK_EVERY", timedelta(0))
     reached = Ledger.reached
 
     def cancelling(self, part_id):

@@ -7,10 +7,11 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from integration_hub.connectors.iterable import Iterable
+from integration_hub.connectors.iterable.connector import Iterable
 from syncs import backfill_queue, holds
-from syncs.engine import backfill, backfill_plan
-from syncs.engine.backfill_plan import Wanted
+from syncs.engine.backfill import engine as backfill
+from syncs.engine.backfill import plan as backfill_plan
+from syncs.engine.backfill.plan import Wanted
 from syncs.models import Backfill, Connection, Incident, RecordLink
 from tests.stories import test_backfill as base
 from tests.stories.test_backfill import add_leads, again, bulk_calls, counts, names, run, wanted_names

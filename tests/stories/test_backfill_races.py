@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from syncs import connect, links, mapping_rows
-from syncs.engine.backfill_ledger import Ledger
+from syncs.engine.backfill.ledger import Ledger
 from syncs.models import Backfill, Delivery, RecordLink
 from syncs.models.deliveries import DeliveryState
 from tests.stories import test_backfill as base

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration_hub.connectors import soql
 from integration_hub.connectors.filters import Operator
 from integration_hub.connectors.operands import FITTING, NO_VALUE
+from integration_hub.connectors.salesforce import soql
 from integration_hub.connectors.schema import FieldSchema, FieldType
 from integration_hub.simulator.salesforce.org import Org
 from integration_hub.simulator.salesforce.query import run

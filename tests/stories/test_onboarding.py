@@ -9,10 +9,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from integration_hub.simulator.hubspot import ACCESS_TOKEN
-from routing import flow_verbs, flows, work
+from routing import work
+from routing.flows import engine as flows
+from routing.flows import verbs as flow_verbs
 from routing.models import FlowRun, Transition
-from syncs import inbox
 from syncs.engine import push
+from syncs.events import inbox
 from syncs.models import Delivery, Incident, KnownRecord
 from tests.factories import make_connection
 from tests.routing.crm import make_onboarding, make_source, make_update

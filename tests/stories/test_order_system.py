@@ -9,8 +9,10 @@ from django.utils import timezone
 from integration_hub.simulator.order_system import TOKEN, WEBHOOK_SECRET, tables
 from integration_hub.simulator.order_system.webhooks import Manner
 from routing import router
-from syncs.engine import backfill, backfill_plan, poll, push
-from syncs.engine.backfill_plan import Wanted
+from syncs.engine import poll, push
+from syncs.engine.backfill import engine as backfill
+from syncs.engine.backfill import plan as backfill_plan
+from syncs.engine.backfill.plan import Wanted
 from syncs.models import Change, Connection, Delivery, InboundEvent
 from syncs.models.deliveries import DeliveryState
 from tests.factories import (

@@ -9,8 +9,10 @@ from django.utils import timezone
 from integration_hub.simulator.hubspot import ACCESS_TOKEN
 from integration_hub.simulator.order_system import TOKEN, tables
 from routing import router
-from syncs.engine import backfill, backfill_plan, poll, push
-from syncs.engine.backfill_plan import Wanted
+from syncs.engine import poll, push
+from syncs.engine.backfill import engine as backfill
+from syncs.engine.backfill import plan as backfill_plan
+from syncs.engine.backfill.plan import Wanted
 from syncs.models import Change, Connection, Delivery, RecordLink, RecordTie, SyncRun, SyncTie
 from syncs.models.deliveries import DeliveryState
 from syncs.models.ties import TieState

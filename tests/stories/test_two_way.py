@@ -3,9 +3,9 @@
 import pytest
 
 from syncs import conflicts, pairs
-from syncs.engine import backfill
-from syncs.engine.backfill import BackfillError
-from syncs.engine.backfill_plan import Wanted
+from syncs.engine.backfill import engine as backfill
+from syncs.engine.backfill.engine import BackfillError
+from syncs.engine.backfill.plan import Wanted
 from syncs.models import Conflict, Delivery, Incident, RecordPair
 from syncs.models.deliveries import DeliveryState
 from syncs.models.pairs import Choice, ConflictState

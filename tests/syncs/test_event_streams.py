@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from routing import flows, router
-from syncs import event_streams
+from routing import router
+from routing.flows import engine as flows
 from syncs.engine import notices, push
+from syncs.events import streams as event_streams
 from syncs.models import (
     Change,
     Connection,

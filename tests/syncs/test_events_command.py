@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from syncs import event_sources, event_tallies, event_watch, inbox, incidents, secrets
+from syncs import incidents, secrets
+from syncs.events import inbox
+from syncs.events import sources as event_sources
+from syncs.events import tallies as event_tallies
+from syncs.events import watch as event_watch
+from syncs.events.problems import Problem
 from syncs.models import EventSecret, InboundEvent, Incident
 from syncs.models.events import EventOrigin
-from syncs.problems import Problem
 from tests.factories import NOON, make_event_source
 
 pytestmark = pytest.mark.django_db

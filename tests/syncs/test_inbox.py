@@ -12,11 +12,14 @@ from django.db import OperationalError, connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from syncs import event_proof, event_sources, event_tallies, inbox, problems
-from syncs.event_proof import Credentials
+from syncs.events import inbox, problems
+from syncs.events import proof as event_proof
+from syncs.events import sources as event_sources
+from syncs.events import tallies as event_tallies
+from syncs.events.problems import Problem, RefusedError
+from syncs.events.proof import Credentials
 from syncs.models import EventSecret, EventTally, InboundEvent
 from syncs.models.events import EventOrigin, EventState, Proof
-from syncs.problems import Problem, RefusedError
 from tests.factories import NOON, make_event_source
 
 pytestmark = pytest.mark.django_db
@@ -651,7 +654,7 @@ class TestVerbs:
 
 class Listener:
     def fate(self, event):
-        from syncs.event_listeners import Fate
+        from syncs.events.listeners import Fate
 
         yield Fate("flow:x", "7", "parked", "company", "it says no", link="/admin/")
 

@@ -11,10 +11,13 @@ from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from syncs import event_reading, event_schema, event_sources, problems
+from syncs.events import problems
+from syncs.events import reading as event_reading
+from syncs.events import schema as event_schema
+from syncs.events import sources as event_sources
+from syncs.events.problems import RefusedError
 from syncs.models import InboundEvent
 from syncs.models.events import EventState, Proof
-from syncs.problems import RefusedError
 from tests.factories import make_event_source
 
 pytestmark = pytest.mark.django_db

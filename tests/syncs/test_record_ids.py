@@ -3,7 +3,7 @@
 import pytest
 
 from integration_hub.connectors.errors import ConfigError
-from integration_hub.connectors.salesforce_ids import STANDARD
+from integration_hub.connectors.salesforce.ids import STANDARD
 from syncs.models import Connection
 from syncs.record_ids import RecordIdsError, read_ids, sort_ids
 from tests.factories import make_iterable, make_salesforce
@@ -57,7 +57,7 @@ def test_of_very_many_bad_lines_some_are_told(crm):
 
 def test_an_unknown_prefix_costs_one_call_and_is_remembered(crm, simulator, monkeypatch):
     monkeypatch.setattr(
-        "integration_hub.connectors.salesforce_ids.STANDARD",
+        "integration_hub.connectors.salesforce.ids.STANDARD",
         {prefix: name for prefix, name in STANDARD.items() if name not in ("Lead", "Contact")},
     )
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from integration_hub.connectors.transport import Callout
 from syncs import backfill_words, callouts, usage
-from syncs.engine.backfill_plan import Cost, Quote
+from syncs.engine.backfill.plan import Cost, Quote
 from syncs.models import ConnectionUsage, Priority
 from tests.factories import NOON, make_connection
 

@@ -9,8 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from routing import flow_verbs, flows
-from routing.flow_verbs import VerbError
+from routing.flows import engine as flows
+from routing.flows import verbs as flow_verbs
+from routing.flows.verbs import VerbError
 from routing.models import FlowRun
 from routing.models.flows import RunStage
 from syncs.management import reporting

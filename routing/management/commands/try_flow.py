@@ -11,9 +11,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from routing import flow_trial, flowbook
-from routing.flow_outcomes import is_outcome
-from routing.flow_trial import TrialStep
+from routing.flows import book as flowbook
+from routing.flows import trial as flow_trial
+from routing.flows.outcomes import is_outcome
+from routing.flows.trial import TrialStep
 from routing.models import Flow
 from syncs.management import reporting
 from syncs.models import EventType

@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from syncs import backfill_ids, backfill_queue, backfill_words, record_ids
-from syncs.engine import backfill, backfill_plan
-from syncs.engine.backfill import BackfillError, Tell
-from syncs.engine.backfill_fates import Tally
-from syncs.engine.backfill_pipeline import WRITERS
-from syncs.engine.backfill_plan import Quote, Wanted
-from syncs.engine.backfill_reading import Reading
+from syncs.engine.backfill import engine as backfill
+from syncs.engine.backfill import plan as backfill_plan
+from syncs.engine.backfill.engine import BackfillError, Tell
+from syncs.engine.backfill.fates import Tally
+from syncs.engine.backfill.pipeline import WRITERS
+from syncs.engine.backfill.plan import Quote, Wanted
+from syncs.engine.backfill.reading import Reading
 from syncs.management import reporting
 from syncs.models import Backfill, Sync
 from syncs.models.backfills import BackfillState

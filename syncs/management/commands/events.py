@@ -9,11 +9,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from syncs import event_listeners, event_sources, event_watch, inbox
+from syncs.events import inbox
+from syncs.events import listeners as event_listeners
+from syncs.events import sources as event_sources
+from syncs.events import watch as event_watch
+from syncs.events.problems import RefusedError
 from syncs.management import reporting
 from syncs.models import EventSource, InboundEvent
 from syncs.models.events import EventState
-from syncs.problems import RefusedError
 
 
 class Command(BaseCommand):

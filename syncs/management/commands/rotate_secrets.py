@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from syncs import connect, event_sources
+from syncs import connect
+from syncs.events import sources as event_sources
 from syncs.management import reporting
 from syncs.wording import counted
 

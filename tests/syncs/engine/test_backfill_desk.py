@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from syncs.engine.backfill_desk import Desk, StoppedError
+from syncs.engine.backfill.desk import Desk, StoppedError
 
 
 def in_thread(work):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from syncs.engine.backfill_fates import Known, Live, PageMark, Rival, Row, Setting, decide
+from syncs.engine.backfill.fates import Known, Live, PageMark, Rival, Row, Setting, decide
 from syncs.engine.mapping import Mapped
 from tests.factories import NOON
 

@@ -7,7 +7,7 @@ import pytest
 
 from integration_hub.connectors.records import ScanPage
 from syncs import backfill_words
-from syncs.engine.backfill_plan import Cost, Quote, _ranges
+from syncs.engine.backfill.plan import Cost, Quote, _ranges
 from tests.factories import NOON
 
 

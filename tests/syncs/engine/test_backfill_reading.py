@@ -3,9 +3,9 @@
 import pytest
 
 from integration_hub.connectors.errors import ConfigError
-from integration_hub.connectors.salesforce_bulk import cost
+from integration_hub.connectors.salesforce.bulk import cost
 from syncs import backfill_words
-from syncs.engine.backfill_reading import Because, Choice, Price, Reading, choose
+from syncs.engine.backfill.reading import Because, Choice, Price, Reading, choose
 
 REST, BULK = Reading.REST, Reading.BULK
 QUICK, SLOW = Price(502, 200.0), Price(57, 305.0)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from integration_hub.connectors.errors import BudgetError, ConfigError, RejectedError
-from integration_hub.connectors.salesforce import Salesforce
+from integration_hub.connectors.salesforce.connector import Salesforce
 from syncs import holds
 from syncs.engine import poll
 from syncs.models import Change, Connection, Incident, Stream

@@ -6,8 +6,8 @@ from itertools import chain, pairwise, repeat
 import pytest
 from django.db import transaction
 
-from integration_hub.connectors.iterable_rows import Rows
-from integration_hub.connectors.slack import Slack
+from integration_hub.connectors.iterable.rows import Rows
+from integration_hub.connectors.slack.connector import Slack
 from syncs import outbox
 from syncs.engine import audience, push
 from syncs.models import Connection, Delivery, HubSettings, Incident, SyncRun

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from integration_hub.connectors.hubspot import HubSpot
+from integration_hub.connectors.hubspot.connector import HubSpot
 from integration_hub.simulator.hubspot import ACCESS_TOKEN
 from syncs.engine import push
 from syncs.models import Delivery

@@ -1,0 +1,1 @@
+"""Any REST API that speaks JSON, declared by the operator."""

@@ -1,0 +1,1 @@
+"""Iterable: users, their fields, events and lists."""

@@ -1,0 +1,1 @@
+"""Slack: messages, and people by their e-mail."""

@@ -1,0 +1,1 @@
+"""A database as a source: PostgreSQL, MySQL, MariaDB or SQLite, read only."""

@@ -1,0 +1,1 @@
+"""Flows: what happens when an event comes in, step by step."""

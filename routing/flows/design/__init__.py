@@ -1,0 +1,1 @@
+"""A flow while it is written: what is wrong with it, and how it is drawn."""

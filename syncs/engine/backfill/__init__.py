@@ -1,0 +1,1 @@
+"""Backfills: many records read again and written, by any number of processes."""
