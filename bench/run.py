@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Measures the hub on the simulator, beside a plain script that does the same; `make bench`.
 
-Each part runs in a process of its own. It prints a table and writes bench/results.md.
+Each part runs in a process of its own. It prints a table and puts it into bench/results.md in place of the
+part's former one: a part measured on its own leaves the others as they are.
 """
 
 from __future__ import annotations
@@ -311,21 +312,19 @@ def main() -> None:
     chosen = options.only or list(PARTS)
     global is_quick
     is_quick = options.quick
-    machine = _machine()
-    found: dict[str, list[Row]] = {}
-    begun = time.monotonic()
+    missed = False
     for name in chosen:
         print(f"{name} …", file=sys.stderr)
-        found[name] = list(PARTS[name]())
-    took = f"{time.monotonic() - begun:.0f} s for {', '.join(chosen)}"
-    _print(found)
-    if len(chosen) == len(PARTS) and not is_quick:
-        RESULTS.write_text(_page(found, [*machine, took]))
-        print(f"{RESULTS.relative_to(ROOT)} written; {took}.")
-    sys.exit(any(row.well is False for rows in found.values() for row in rows))
+        machine, begun = _machine(), time.monotonic()
+        rows = list(PARTS[name]())
+        missed = missed or any(row.well is False for row in rows)
+        _print(name, rows)
+        if not is_quick:
+            _record(name, rows, f"{machine}; took {time.monotonic() - begun:.0f} s.")
+    sys.exit(missed)
 
 
-def _machine() -> list[str]:
+def _machine() -> str:
     """Say on what was measured, and whether it had anything else to do."""
     cpus = [
         line.partition(": ")[2]
@@ -334,64 +333,60 @@ def _machine() -> list[str]:
     ]
     load = os.getloadavg()[0]
     quiet = "quiet" if load < QUIET * len(cpus) else "NOT quiet: the figures are worse than they need be"
-    return [
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, `make bench`",
-        f"{os.cpu_count()} × {cpus[0] if cpus else platform.machine()}, load {load:.1f} before ({quiet})",
-        f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES),
-    ]
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} × {cpus[0] if cpus else platform.machine()}, "
+        f"load {load:.1f} before ({quiet}), Python {platform.python_version()}, {packages}"
+    )
 
 
-def _print(found: dict[str, list[Row]]) -> None:
-    for name, rows in found.items():
-        table = Table(title=name, title_justify="left")
-        for column in ("what", "hub", "plain script", "goal", "met"):
-            table.add_column(column)
-        for row in rows:
-            table.add_row(
-                row.what, row.hub, row.plain, row.goal, row.mark, style="red" if row.well is False else None
-            )
-        Console(width=150).print(table)
+def _print(name: str, rows: list[Row]) -> None:
+    table = Table(title=name, title_justify="left")
+    for column in ("what", "hub", "plain script", "goal", "met"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(
+            row.what, row.hub, row.plain, row.goal, row.mark, style="red" if row.well is False else None
+        )
+    Console(width=150).print(table)
 
 
-def _page(found: dict[str, list[Row]], notes: list[str]) -> str:
-    lines = ["# What it costs", "", *(f"- {note}" for note in notes), ""]
-    lines += [f"- {text}" for text in EXPLAINED]
-    for name, rows in found.items():
-        lines += [
-            "",
-            f"## {name}",
-            "",
-            "| what | hub | plain script | goal | met |",
-            "| --- | --- | --- | --- | --- |",
-        ]
-        lines += [f"| {row.what} | {row.hub} | {row.plain} | {row.goal} | {row.mark} |" for row in rows]
-    return "\n".join(lines) + "\n"
+def _record(name: str, rows: list[Row], machine: str) -> None:
+    """Put the part's table in place of its former one."""
+    former = RESULTS.read_text().split("\n## ")[1:] if RESULTS.exists() else []
+    sections = {text.partition("\n")[0]: text.partition("\n")[2].strip() for text in former}
+    head = ["", "| what | hub | plain script | goal | met |", "| --- | --- | --- | --- | --- |"]
+    lines = [f"| {row.what} | {row.hub} | {row.plain} | {row.goal} | {row.mark} |" for row in rows]
+    note = [f"{EXPLAINED[name]}", ""] if name in EXPLAINED else []
+    sections[name] = "\n".join([*note, machine, *head, *lines])
+    parts = [f"\n## {part}\n\n{sections[part]}\n" for part in PARTS if part in sections]
+    RESULTS.write_text("# What it costs\n\nMeasured by `make bench`.\n" + "".join(parts))
 
 
-EXPLAINED = (
-    "decide: the plain script stores one row after the other, without earlier versions, hours or reasons.",
-    (
-        "latency: 60 leads at random within 90 s, a poll each 10 s; Salesforce takes 0.2 s, Slack 0.15 s a call, and "
+EXPLAINED = {
+    "decide": "The plain script stores one row after the other, without earlier versions, hours or reasons.",
+    "latency": (
+        "60 leads at random within 90 s, a poll each 10 s; Salesforce takes 0.2 s, Slack 0.15 s a call, and "
         "enforces one message a second and channel. The plain script asks, then sends, one after the other, each 10 s."
     ),
-    "calls: the plain script queries for each rule and looks each owner up.",
-    "cpu: this thread's time, without the simulator's. The plain script keeps each record once, as JSON.",
-    (
-        "events: signed posts with an idempotency key, checked against a schema, by 8 connections of one process "
-        "on the same cores; gunicorn as deployed."
-    ),
-    (
-        "flows: HubSpot takes 0.1 s a call, allows 190 calls in ten seconds and 5 searches a second, shows a new "
-        "company in its search after 10 s, and fails one call in twenty. The plain script does four customers at a "
-        "time, tries each call three times, and stores nothing."
-    ),
-    (
-        "backfill: Salesforce takes 1.2 s a page of 2,000, Iterable 1 s a call of up to 1,000 users and five calls a "
+    "calls": "The plain script queries for each rule and looks each owner up.",
+    "cpu": "This thread's time, without the simulator's. The plain script keeps each record once, as JSON.",
+    "backfill": (
+        "Salesforce takes 1.2 s a page of 2,000, Iterable 1 s a call of up to 1,000 users and five calls a "
         "second; both run in a process of their own on the same cores. The plain script reads a page, then writes it, "
         "and stores nothing. Calls are those to Salesforce + those to Iterable."
     ),
-    "pages: the plain admin is Django's own, with its full count and a search in three columns.",
-)
+    "pages": "The plain admin is Django's own, with its full count and a search in three columns.",
+    "events": (
+        "Signed posts with an idempotency key, checked against a schema, by 8 connections of one process "
+        "on the same cores; gunicorn as deployed."
+    ),
+    "flows": (
+        "HubSpot takes 0.1 s a call, allows 190 calls in ten seconds and 5 searches a second, shows a new "
+        "company in its search after 10 s, and fails one call in twenty. The plain script does four customers at a "
+        "time, tries each call three times, and stores nothing."
+    ),
+}
 
 
 if __name__ == "__main__":
