@@ -9,12 +9,14 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.utils import timezone
 from playwright.sync_api import expect, sync_playwright
 from rich.console import Console
 
 from integration_hub.demo import run, world
 from integration_hub.demo.report import Report
+from syncs.models import Delivery
 
 PATIENCE = 10_000
 """Milliseconds the browser waits for what must appear."""
@@ -26,8 +28,6 @@ QUIET = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
 )
 """The browser, too, reaches nothing beyond this machine."""
-AGO = timedelta(minutes=3)
-"""The play passes faster than the pages' clock, and what it did must not lie in their future."""
 
 
 @pytest.fixture(scope="session")
@@ -66,16 +66,17 @@ def hub(transactional_db, simulator, monkeypatch):
     """The demo's world before its first scene: configured, everybody known."""
     for name in ("SALESFORCE_CLIENT_SECRET", "SLACK_BOT_TOKEN"):
         monkeypatch.setenv(name, "")
-    simulator.set_clock(timezone.now() - AGO)
+    simulator.set_clock(timezone.now())
     return run.opened(simulator, Report(Console(file=io.StringIO(), width=160)))
 
 
 @pytest.fixture
 def played(hub, simulator):
-    """The demo's world after its last scene; its clock is right again."""
+    """The demo's world after its last scene; its clock is right again, and nothing lies in the pages' future."""
     hub.sleep = lambda seconds: simulator.set_clock(simulator.clock() + timedelta(seconds=seconds))
     assert hub.play(60)
     simulator.set_clock(None)
+    Delivery.objects.update(settled_at=F("settled_at") - timedelta(minutes=2))
     return hub
 
 
