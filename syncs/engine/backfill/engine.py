@@ -24,10 +24,11 @@ from syncs.engine.backfill import plan as backfill_plan
 from syncs.engine.backfill.desk import Desk, Side
 from syncs.engine.backfill.fates import Setting, Tally
 from syncs.engine.backfill.ledger import Ledger, LostLeaseError
-from syncs.engine.backfill.pipeline import GRACE, WRITERS, Pipeline, Team
+from syncs.engine.backfill.pipeline import GRACE, Pipeline
 from syncs.engine.backfill.plan import Quote, Wanted
 from syncs.engine.backfill.reading import Reading, end_jobs
 from syncs.engine.backfill.switches import Verdict, after_error, look, obstacle
+from syncs.engine.backfill.team import WRITERS, Team
 from syncs.engine.backfill.threads import Range, Way, as_scannable
 from syncs.models import Backfill, Partition, Priority, Stream, SyncRun
 from syncs.models.backfills import BackfillState

@@ -6,20 +6,18 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from integration_hub.connectors.errors import ConnectorError, RateLimitError, RejectedError, RetryableError
+from integration_hub.connectors.errors import ConnectorError, RateLimitError, RejectedError
 from integration_hub.connectors.records import Outcome, RecordResult
 from syncs.engine.backfill import links
-from syncs.engine.backfill.desk import Desk, Side, StoppedError
+from syncs.engine.backfill.desk import Desk, Side
 from syncs.engine.backfill.fates import (
     Decided,
     Missing,
     PageMark,
     Rival,
     Row,
-    Setting,
     Tally,
     decide,
     give_up,
@@ -27,15 +25,13 @@ from syncs.engine.backfill.fates import (
 from syncs.engine.backfill.ledger import Ledger
 from syncs.engine.backfill.memory import rare_collections
 from syncs.engine.backfill.rehearsal import Rehearsal
+from syncs.engine.backfill.returns import Returns
 from syncs.engine.backfill.switches import Verdict, after_error, look, paused
-from syncs.engine.backfill.threads import MOST_TRIES, Range, Reader, Way, Writer, as_scannable, row_of
+from syncs.engine.backfill.team import Team
+from syncs.engine.backfill.threads import MOST_TRIES, Range, Reader, Writer
 from syncs.engine.backfill.troubles import Troubles
-from syncs.engine.mapping import Mapper
-from syncs.engine.retry import next_try
-from syncs.models import Backfill
 
 READERS = 5
-WRITERS = 8
 ROOM = 16_000
 """Records between being read and being settled, beyond which reading waits: what keeps memory flat."""
 FLUSH_AFTER = timedelta(seconds=5)
@@ -45,23 +41,8 @@ GRACE = timedelta(seconds=10)
 """After an end was called for, what is on its way has so long to come back; the rest is sent again on resuming."""
 
 
-@dataclass(frozen=True, slots=True)
-class Team:
-    """All that one process needs; `destination` None: a rehearsal, nothing is written."""
-
-    backfill: Backfill
-    setting: Setting
-    mapper: Mapper
-    way: Way
-    source: Side
-    destination: Side | None
-    fields: Sequence[str]
-    batch_size: int
-    writers: int = WRITERS
-
-
 class Pipeline:
-    """Implements `backfill_threads.Manager`: its methods run on the thread that owns the database."""
+    """Implements the `Manager` of `threads` and of `returns`: its methods run on the thread that owns the database."""
 
     def __init__(
         self,
@@ -89,15 +70,13 @@ class Pipeline:
         self._pending: list[Row] = []
         self._flying: dict[str, Row] = {}
         self._behind: dict[str, Row] = {}
-        self._later: list[tuple[datetime, Row]] = []
-        self._doubtful: dict[str, Row] = {}
-        self._fetching = self._refetch = 0
+        self._returns = Returns(self, team)
         self._in_flight = 0
         self._no_more = False
         self._troubles = Troubles(team.backfill, self.clock)
         self._quiet_until: datetime | None = None
         now = self.clock()
-        self._added_at = self._looked_at = self._renewed_at = self._fetch_at = now
+        self._added_at = self._looked_at = self._renewed_at = now
         self._ended_at: datetime | None = None
 
     def run(self) -> None:
@@ -148,6 +127,12 @@ class Pipeline:
                 self.ledger.reached(page.part_id)
         return self.goes_on()
 
+    def take_again(self, rows: Sequence[Row], gone: Sequence[Row]) -> None:
+        """Decide what becomes of records that were read anew."""
+        if self.verdict is None:
+            self._troubles.answered(self.team.source)
+            self._decide(rows, [Missing(row.record_id, row.page) for row in gone])
+
     def goes_on(self) -> bool:
         return not self._no_more
 
@@ -169,10 +154,8 @@ class Pipeline:
             elif isinstance(result.error, RejectedError) or row.tries >= MOST_TRIES:
                 bad.append((row, result.error))
             else:
-                row.tries += 1
-                self._later.append((next_try(row.tries, self.clock()), row))
-        doubtful = self.ledger.answered(sent, bad, begun)
-        self._doubtful |= {row.record_id: row for row in doubtful}
+                self._returns.put_off(row, self.clock())
+        self._returns.doubt(self.ledger.answered(sent, bad, begun))
         for row in (*sent, *(row for row, _ in bad)):
             self._landed(row)
         self._see_to_room()
@@ -272,7 +255,7 @@ class Pipeline:
         self._batches.put(batch)
 
     def _see_to_room(self) -> None:
-        count = len(self._flying) + len(self._behind) + len(self._doubtful)
+        count = len(self._flying) + len(self._behind) + self._returns.unread
         if count < ROOM:
             self._room.set()
         else:
@@ -302,65 +285,9 @@ class Pipeline:
         self._bring_back(now)
 
     def _bring_back(self, now: datetime) -> None:
-        """Send again what was to be tried later, and read again what is in doubt, once nobody else writes it."""
-        due = [row for at, row in self._later if at <= now]
-        if due:
-            self._later = [(at, row) for at, row in self._later if at > now]
-            self._pending += due
-        if not self._doubtful or self.verdict is not None or now < self._fetch_at:
-            return
-        live = links.live(self.ledger.sync)
-        lane = self.team.setting.lane
-        free = [
-            row
-            for row in self._doubtful.values()
-            if row.record_id not in live.records and lane(row.mapped.match_value) not in live.lanes
-        ]
-        if free:
-            for row in free:
-                del self._doubtful[row.record_id]
-            links.doubt(self.ledger.sync, list(self.team.setting.precedences), free)
-            self._fetching += 1
-            threading.Thread(target=self._fetch, args=(free,), daemon=True).start()
-
-    def _fetch(self, rows: Sequence[Row]) -> None:
-        """Read records anew; runs in a thread of its own."""
-        try:
-            with self.team.source.connector() as connector:
-                ids = [row.record_id for row in rows]
-                object_type = self.team.backfill.sync.stream.object_type
-                records = as_scannable(connector).fetch(object_type, ids, self.team.fields)
-            pages = {row.record_id: row.page for row in rows}
-            again = [
-                row_of((one.remote_id, one.modified_at, one.values), self.team.mapper, pages[one.remote_id])
-                for one in records
-                if one.remote_id in pages
-            ]
-            self.desk.post(lambda: self._take_again(rows, again))
-        except StoppedError:
-            return
-        except (RetryableError, RateLimitError) as error:
-            trouble = error
-            self.desk.post(lambda: self._fetch_later(rows, trouble))
-        except Exception as error:  # noqa: BLE001 - told to the loop, which ends the backfill with it
-            failure = error
-            self.desk.post(lambda: self.halt(self.team.source, failure))
-
-    def _fetch_later(self, rows: Sequence[Row], error: ConnectorError) -> None:
-        self._fetching -= 1
-        self._refetch += 1
-        self._doubtful |= {row.record_id: row for row in rows}
-        self._fetch_at = next_try(min(self._refetch, MOST_TRIES), self.clock())
-        self.troubled(self.team.source, error, self._refetch)
-
-    def _take_again(self, rows: Sequence[Row], again: Sequence[Row]) -> None:
-        self._fetching -= 1
-        self._refetch = 0
-        self._troubles.answered(self.team.source)
-        if self.verdict is not None:
-            return
-        there = {row.record_id for row in again}
-        self._decide(again, [Missing(row.record_id, row.page) for row in rows if row.record_id not in there])
+        self._pending += self._returns.due(now)
+        if self.verdict is None:
+            self._returns.read_anew()
 
     # Ending
 
@@ -386,8 +313,8 @@ class Pipeline:
             return late or not self._in_flight
         if self.until is not None and self.clock() >= self.until + self.grace:
             return True  # the time is up: what is on its way is sent again by whoever goes on
-        waiting = self._pending or self._later or self._doubtful or self._behind
-        return not (reading or self._in_flight or self._fetching or waiting)
+        waiting = self._pending or self._returns or self._behind
+        return not (reading or self._in_flight or waiting)
 
     def _sides(self) -> list[Side]:
         return [self.team.source, *([self.team.destination] if self.team.destination else [])]

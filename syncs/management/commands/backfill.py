@@ -19,9 +19,9 @@ from syncs.engine.backfill import engine as backfill
 from syncs.engine.backfill import plan as backfill_plan
 from syncs.engine.backfill.engine import BackfillError, Tell
 from syncs.engine.backfill.fates import Tally
-from syncs.engine.backfill.pipeline import WRITERS
 from syncs.engine.backfill.plan import Quote, Wanted
 from syncs.engine.backfill.reading import Reading
+from syncs.engine.backfill.team import WRITERS
 from syncs.management import reporting
 from syncs.models import Backfill, Sync
 from syncs.models.backfills import BackfillState
