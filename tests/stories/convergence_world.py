@@ -1,16 +1,10 @@
 """Trade on both sides at once, with trouble: customers kept alike both ways, orders that become deals, and an account
 of every edit, from which follows what must stand there in the end."""
 
-import json
 import random
 from collections import Counter, defaultdict
 
-from integration_hub.connectors.notices import Call, notifier
-from integration_hub.simulator.hubspot.access import CLIENT_SECRET
-from integration_hub.simulator.hubspot.webhooks import Manner
 from routing.flows import engine as flows
-from syncs import connect, notices
-from syncs.engine import notices as noticed
 from syncs.events import inbox
 from syncs.models import Change, Connection, Delivery, EventType, RecordTie, SyncTie
 from syncs.models.changes import ChangeState
@@ -28,7 +22,6 @@ STAGES = {"accepted": "qualifiedtobuy", "shipped": "closedwon", "cancelled": "cl
 EDITED = ("name", "phone", "city", "company")
 THERE = dict(PAIRS)
 WINNERS = {"firstname": "source", "phone": "newest", "city": "destination", "company": "ask"}
-ADDRESS = "https://hub.example.test/hooks/hubspot/crm/"
 TROUBLES = {
     "hubspot": ("rate_limited", "bad_gateway", "no_answer", "drop_after", "drop"),
     "order_system": ("rate_limited", "server_error", "server_error_after", "drop_after", "drop"),
@@ -78,8 +71,6 @@ class Market(TwoWay):
         SyncTie.objects.create(sync=self.deals, source_path="customer_id", partner=self.forward)
 
     def _take_notices(self):
-        connect.set_secret(self.hubspot, "client_secret", CLIENT_SECRET)
-        self.hubspot.save()
         self.shop_events = make_event_source(key="shop", secret="")
         for kind, stream in (("customer", self.customers), ("order", self.orders)):
             for what in ("created", "updated", "accepted", "cancelled"):
@@ -148,13 +139,9 @@ class Market(TwoWay):
     def _notices_of_hubspot(self):
         webhooks = self.portal.webhooks
         events, webhooks.waiting = self._disordered(webhooks.waiting), []
-        body = json.dumps(events).encode()
-        headers = {name.lower(): value for name, value in webhooks.headers(ADDRESS, body, Manner()).items()}
-        call = Call(ADDRESS, body, headers)
-        who, config = notifier("hubspot"), connect.configuration(self.hubspot)
-        assert notices.receive(self.hubspot, who, config, call, "application/json", self.now) == ""
+        self.post(events)
         self.wait(2)
-        noticed.run(Connection.objects.get(pk=self.hubspot.pk), self.now, clock=lambda: self.now)
+        self.read_noticed()
 
     def _events_of_the_shop(self):
         webhooks = self.shop.webhooks

@@ -169,17 +169,17 @@ def test_notices_that_come_twice_and_late_change_nothing(trade):
     left, right = trade.customer()
     trade.wait()
     trade.portal.update("contacts", right, firstname="One")
-    trade.notice(trade.contacts, right)
+    first = trade.notice()
     trade.wait()
     trade.portal.update("contacts", right, firstname="Two")
-    trade.notice(trade.contacts, right)
+    trade.notice()
     late = trade.contacts.changes.order_by("modified_at").filter(values__firstname="One").get()
     late_values = (late.pk, late.state)
     late.__class__.objects.filter(pk=late.pk).update(state="routed")
     trade.settle()
     late.__class__.objects.filter(pk=late.pk).update(state="waiting")
 
-    trade.notice(trade.contacts, right)
+    trade.notice(*first)
     trade.settle()
 
     assert late_values[1] == "waiting"

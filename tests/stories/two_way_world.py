@@ -1,17 +1,22 @@
 """An order system and a HubSpot that are kept alike by two opposite syncs, and a clock that only the story moves."""
 
+import json
 from datetime import timedelta
 
+from django.test import Client
+from django.utils import timezone
+
 from integration_hub.simulator.hubspot import ACCESS_TOKEN
+from integration_hub.simulator.hubspot.access import CLIENT_SECRET
+from integration_hub.simulator.hubspot.webhooks import Manner
 from integration_hub.simulator.order_system import TOKEN
 from routing import router
-from syncs import changes as queue
-from syncs import connect
+from syncs import notices
+from syncs.engine import notices as noticed
 from syncs.engine import poll, push
 from syncs.models import Change, Conflict, Connection, Delivery, FieldMapping, RecordPair, Sync
-from syncs.models.changes import ChangeOrigin
 from syncs.models.syncs import WhenNew
-from tests.factories import NOON, make_connection, make_stream, make_sync
+from tests.factories import make_connection, make_stream, make_sync
 
 OBJECTS = """
 customers:
@@ -39,8 +44,8 @@ PAIRS = [
 class TwoWay:
     def __init__(self, simulator, **back):
         self.simulator = simulator
-        self.now = NOON
-        simulator.set_clock(NOON)
+        self.now = timezone.now()  # the hub judges signed notices by the real clock
+        simulator.set_clock(self.now)
         self.shop, self.portal = simulator.order_system, simulator.hubspot
         settings = {"address": self.shop.url, "auth": "bearer", "objects": OBJECTS}
         self.api = make_connection("http_json", settings=settings, secrets={"token": TOKEN})
@@ -48,9 +53,9 @@ class TwoWay:
             "hubspot",
             base_url=self.portal.url,
             settings={"credential": "token", "api_version": "v3"},
-            secrets={"access_token": ACCESS_TOKEN},
+            secrets={"access_token": ACCESS_TOKEN, "client_secret": CLIENT_SECRET},
         )
-        long_ago = NOON - timedelta(minutes=5)
+        long_ago = self.now - timedelta(minutes=5)
         self.customers = make_stream(
             self.api, key="customers", object_type="customers", described_at=None, started_at=long_ago
         )
@@ -118,13 +123,27 @@ class TwoWay:
                 return turn
         raise AssertionError("It does not come to rest.")
 
-    def notice(self, stream, *ids):
-        """Take in a notice that brings only ids: it is completed by a read at once."""
-        with connect.opened(stream.connection) as source:
-            records = source.fetch(
-                stream.object_type, ids, ["email", "firstname", "phone", "city", "company"]
-            )
-        queue.record(stream, records, ChangeOrigin.POLL, self.now)
+    def notice(self, *again):
+        """Let HubSpot post what changed since it last did, and `again` what it posted before; return all of it."""
+        events, self.portal.webhooks.waiting = [*again, *self.portal.webhooks.waiting], []
+        self.post(events)
+        self.wait(2)
+        self.read_noticed()
+        return events
+
+    def post(self, events):
+        """Post a batch of HubSpot's events to the hub, signed at this very moment."""
+        body = json.dumps(events).encode()
+        self.simulator.set_clock(timezone.now())
+        headers = self.portal.webhooks.headers(notices.address_of(self.hubspot), body, Manner())
+        self.simulator.set_clock(self.now)
+        kind = headers.pop("Content-Type")
+        answer = Client().post(notices.path_of(self.hubspot), body, content_type=kind, headers=headers)
+        assert answer.status_code == 200, answer.content
+
+    def read_noticed(self):
+        fresh = Connection.objects.get(pk=self.hubspot.pk)
+        noticed.run(fresh, self.now, clock=lambda: self.now)
 
     def customer(self, email="ann@x.test", **values):
         """Have a customer on both sides; return both ids."""
