@@ -80,10 +80,11 @@ def reconcile_sync(sync_id: int) -> None:
             queues.wake("syncs.tasks.reconcile_sync", sync_id, queue=SYNC)
 
 
-def prune() -> None:
+def prune(kind: str = "", after: int = 0) -> None:
     """Delete what is past its retention for as long as a task may, and have the rest done by the next one."""
-    if not pruning.prune(timezone.now(), seconds=settings.TASK_SECONDS).finished:
-        queues.wake("syncs.tasks.prune", queue=SYNC)
+    done = pruning.prune(timezone.now(), seconds=settings.TASK_SECONDS, kind=kind, after=after)
+    if not done.finished:
+        queues.wake("syncs.tasks.prune", done.kind, done.after, queue=SYNC)
 
 
 def replay_group(sync_id: int, problem: str, reason: str, after: int, up_to: int) -> None:

@@ -12,10 +12,11 @@ from routing.models import Flow, FlowRun, StepTry
 BATCH = 1_000
 
 
-def prune(before: datetime) -> Iterator[int]:
+def prune(before: datetime, after: int = 0) -> Iterator[tuple[int, int]]:
     """Delete the runs that ended before then, and of each customer's last run of an awaited flow only the history.
 
-    Whether a customer was ever registered must be known for as long as an update may come.
+    Whether a customer was ever registered must be known for as long as an update may come. So most runs may have to
+    stay, and they are looked through once, by id: yields how many went, and after which run to go on.
     """
     ended = FlowRun.objects.filter(started_at__lt=before, ended_at__lt=before)
     awaited = Flow.objects.filter(waits_for=OuterRef("flow"))
@@ -23,10 +24,9 @@ def prune(before: datetime) -> Iterator[int]:
         flow=OuterRef("flow"), subject=OuterRef("subject"), pk__gt=OuterRef("pk"), ended_at__isnull=False
     )
     prunable = ended.filter(Q(subject="") | ~Exists(awaited) | Exists(newer))
-    while pks := list(prunable.order_by("started_at").values_list("pk", flat=True)[:BATCH]):
-        yield FlowRun.objects.filter(pk__in=pks).delete()[1].get(FlowRun._meta.label, 0)
-    kept = StepTry.objects.filter(run__in=ended)
-    while pks := list(kept.order_by("pk").values_list("pk", flat=True)[:BATCH]):
-        FlowRun.objects.filter(history__in=pks).update(session={})
-        StepTry.objects.filter(pk__in=pks).delete()
-        yield 0
+    while window := list(ended.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        after = window[-1]
+        deleted = prunable.filter(pk__in=window).delete()[1].get(FlowRun._meta.label, 0)
+        FlowRun.objects.filter(pk__in=window).exclude(session={}).update(session={})
+        StepTry.objects.filter(run__in=window).delete()
+        yield deleted, after

@@ -39,8 +39,8 @@ class FlowListener:
                 reason=run.reason, link=_link(run),
             )  # fmt: skip
 
-    def prune(self, before: datetime) -> Iterator[int]:
-        return history.prune(before)
+    def prune(self, before: datetime, after: int) -> Iterator[tuple[int, int]]:
+        return history.prune(before, after)
 
 
 def _link(run: FlowRun) -> str:

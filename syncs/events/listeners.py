@@ -38,17 +38,17 @@ class EventListener(Protocol):
     def fate(self, event: InboundEvent) -> Iterable[Fate]:
         """Tell what came of the event here, oldest first; nothing if it was not taken up."""
 
-    def prune(self, before: datetime) -> Iterator[int]:
-        """Delete, in batches, what came of events and ended before then; yield how many went with each."""
+    def prune(self, before: datetime, after: int) -> Iterator[tuple[int, int]]:
+        """Delete, in batches, what came of events and ended before then; yield how many went, and where it stands."""
 
 
 def fates(event: InboundEvent) -> list[Fate]:
     return [fate for listener in _listeners() for fate in listener.fate(event)]
 
 
-def prune(before: datetime) -> Iterator[int]:
+def prune(before: datetime, after: int) -> Iterator[tuple[int, int]]:
     for listener in _listeners():
-        yield from listener.prune(before)
+        yield from listener.prune(before, after)
 
 
 def _listeners() -> list[EventListener]:

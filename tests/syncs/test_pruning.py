@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django_q.models import Failure, Task
 
-from syncs import pruning
+from syncs import pruning, tasks
 from syncs.models import (
+    Backfill,
     CalloutLog,
     Change,
     ConnectionUsage,
@@ -22,15 +24,17 @@ from syncs.models import (
     Notice,
     NoticedRecord,
     Priority,
+    RecordLink,
     SyncRun,
 )
+from syncs.models.backfills import BackfillState
 from syncs.models.changes import ChangeState
 from syncs.models.deliveries import DeliveryState
 from syncs.models.events import EventState
 from syncs.models.incidents import IncidentKind
 from syncs.models.notices import MentionState, NoticeState
 from syncs.models.runs import RunKind
-from tests.factories import NOON, make_change, make_delivery, make_slack, make_stream
+from tests.factories import NOON, make_change, make_delivery, make_slack, make_stream, make_sync
 
 pytestmark = pytest.mark.django_db
 
@@ -252,9 +256,62 @@ def test_it_stops_when_the_time_is_up_and_goes_on_the_next_time(monkeypatch):
     first = pruning.prune(NOON, seconds=2, clock=lambda: next(ticks))
     second = pruning.prune(NOON, seconds=1_000, clock=lambda: next(ticks))
 
-    assert first == pruning.Pruned({"callouts": 4}, finished=False)
+    assert first == pruning.Pruned({"callouts": 4}, finished=False, kind="callouts")
     assert second.rows["callouts"] == 1
     assert second.finished
+
+
+def test_much_that_is_kept_does_not_keep_the_rest_from_its_turn(monkeypatch):
+    monkeypatch.setattr(pruning, "BATCH", 2)
+    stream = make_stream()
+    for number in range(7):
+        make_version(stream, f"00Q{number}")
+    Incident.objects.create(
+        key="k", kind=IncidentKind.STREAM, title="x", opened_at=OLD, last_seen_at=OLD, closed_at=OLD
+    )
+    woken = [()]
+    monkeypatch.setattr("syncs.queues.wake", lambda _function, *args, queue: woken.append(args))
+    monkeypatch.setattr(settings, "TASK_SECONDS", 0)
+
+    for _ in range(12):
+        if woken:
+            tasks.prune(*woken.pop())
+
+    assert woken == []
+    assert Change.objects.count() == 7
+    assert not Incident.objects.exists()
+
+
+def make_backfill(**values):
+    run = SyncRun.objects.create(kind=RunKind.BACKFILL, started_at=OLD)
+    backfill = Backfill.objects.create(sync=make_sync(), run=run, **values)
+    for number in range(5):
+        RecordLink.objects.create(
+            sync=backfill.sync, record_id=f"00Q{number}", version_at=OLD, state="written", run=run
+        )
+    return backfill
+
+
+@pytest.mark.parametrize("state", [BackfillState.RUNNING, BackfillState.PAUSED])
+def test_an_open_backfill_stays_however_old(state):
+    make_backfill(state=state)
+
+    pruning.prune(NOON)
+
+    assert Backfill.objects.exists()
+
+
+def test_the_links_of_a_backfill_let_go_of_it_in_batches_and_stay(monkeypatch):
+    monkeypatch.setattr(pruning, "BATCH", 2)
+    make_backfill(state=BackfillState.DONE)
+    ticks = iter(range(100))
+
+    pruning.prune(NOON, seconds=2, clock=lambda: next(ticks))
+    halfway = RecordLink.objects.filter(run=None).count(), Backfill.objects.count()
+    pruning.prune(NOON)
+
+    assert halfway == (4, 1)
+    assert (RecordLink.objects.filter(run=None).count(), Backfill.objects.count()) == (5, 0)
 
 
 def test_superseded_changes_are_not_looked_at_row_by_row(django_assert_max_num_queries):
