@@ -14,6 +14,7 @@ from django.utils import timezone
 from integration_hub.connectors.contract import Connector
 from integration_hub.connectors.errors import ConfigError, ConnectorError
 from integration_hub.connectors.records import Check
+from integration_hub.connectors.session import new_session
 from integration_hub.connectors.transport import Transport
 from syncs import callouts, kept, limits, secrets
 from syncs.models import Connection, Environment, Priority
@@ -155,7 +156,7 @@ def rotate_secrets() -> int:
 
 
 def _session(connection: Connection) -> requests.Session:
-    return _sessions.setdefault((os.getpid(), connection.pk), requests.Session())
+    return _sessions.setdefault((os.getpid(), connection.pk), new_session())
 
 
 def _how(one: Mapping[str, str] | None) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from html import unescape
+from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
 EXCERPT = 300
@@ -30,14 +31,30 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
     Also without control characters: a proxy may answer with anything, and PostgreSQL keeps no NUL.
     """
-    text = _CONTROL.sub("", text)
-    for secret in sorted(secrets, key=len, reverse=True):  # one secret may be part of another
-        for form in _forms(_CONTROL.sub("", secret)):
-            text = text.replace(form, MASK)
+    text = _without(_CONTROL.sub("", text), _all_forms(secrets))
     text = _QUERY.sub(r"\1", text)
     text = _TOKEN_FIELD.sub(rf"\1{MASK}", text)
     text = _CREDENTIAL.sub(rf"\1 {MASK}", text)
     return _EMAIL.sub(MASK, text)
+
+
+def masked(value: Any, secrets: Iterable[str]) -> Any:
+    """Return a JSON value without these secrets, all else as it is: some APIs repeat the request in their answers."""
+    return _masked(value, _all_forms(secrets))
+
+
+def _masked(value: Any, forms: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        return _without(value, forms)
+    if isinstance(value, Mapping):
+        return {_without(str(name), forms): _masked(inner, forms) for name, inner in value.items()}
+    return [_masked(inner, forms) for inner in value] if isinstance(value, list) else value
+
+
+def _without(text: str, forms: Sequence[str]) -> str:
+    for form in forms:
+        text = text.replace(form, MASK)
+    return text
 
 
 def excerpt(text: str) -> str:
@@ -58,6 +75,11 @@ def _plain(markup: str) -> str:
 def without_query(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _all_forms(secrets: Iterable[str]) -> list[str]:
+    found = {form for secret in secrets for form in _forms(_CONTROL.sub("", secret))}
+    return sorted(found, key=len, reverse=True)  # one secret may be part of another
 
 
 def _forms(secret: str) -> set[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
 
@@ -21,15 +21,17 @@ from integration_hub.connectors.errors import (
     ConfigError,
     ConnectorError,
     RateLimitError,
+    RejectedError,
     RetryableError,
     UnknownOutcomeError,
 )
-from integration_hub.connectors.redaction import redact, without_query
+from integration_hub.connectors.redaction import masked, redact, without_query
+from integration_hub.connectors.session import Deadline, new_session
 
 TIMEOUT = (5.0, 20.0)
 """Seconds to connect and between two bytes of an answer."""
 LONGEST_ANSWER = 45.0
-"""Seconds a whole answer may take: a trickle of bytes never trips the timeout above. Shorter than a task's life."""
+"""Seconds a whole exchange may take: a trickle of bytes never trips the timeout above. Shorter than a task's life."""
 LARGEST_ANSWER = 50 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
@@ -147,8 +149,7 @@ class Transport:
         self.classify = classify
         self.clock = clock
         self._secrets = {secret for secret in secrets if secret}
-        self._session = session or requests.Session()
-        self._session.auth = _keep_headers
+        self._session = session or new_session()
 
     def close(self) -> None:
         self._session.close()
@@ -161,8 +162,21 @@ class Transport:
     def redact(self, text: str) -> str:
         return redact(text, self._secrets)
 
+    def masked(self, value: Any) -> Any:
+        """Return a JSON value without the secrets that a vendor repeats in it."""
+        return masked(value, self._secrets)
+
     def address(self, path_or_url: str) -> str:
-        """Return the full address; a full one given must be as safe as the base address."""
+        """Return the full address; a full one given must be as safe as the base address.
+
+        RejectedError: an id in it is “..” or “.”, which on the way would make it the address of something else.
+        """
+        if not _DOTS.isdisjoint(unquote(unquote(urlsplit(path_or_url).path)).replace("\\", "/").split("/")):
+            raise RejectedError(
+                "The address of the request holds “.” or “..” in the place of a name.",
+                code="path",
+                remedy="Correct the id or the path that it was made from.",
+            )
         if not path_or_url.startswith(("https://", "http://")):
             return f"{self.base_url}/{path_or_url.lstrip('/')}"
         _check_host(urlsplit(path_or_url))
@@ -209,12 +223,18 @@ class Transport:
 
     def _attempt(self, exchange: _Exchange, content: dict[str, Any]) -> requests.Response | ConnectorError:
         options: dict[str, Any] = {"timeout": self.timeout, "allow_redirects": False, "stream": True}
+        deadline = Deadline(LONGEST_ANSWER)
         try:
-            response = self._session.request(exchange.method, exchange.url, **content, **options)
-            exchange.answered(response)
+            with deadline:
+                response = self._session.request(exchange.method, exchange.url, **content, **options)
+                exchange.answered(response)
+            if deadline.passed:
+                return _too_slow(exchange.url)
             return self.classify(response) or by_status(response) or response
         except requests.RequestException as failure:
-            return network_error(failure, host_of(exchange.url))
+            return (
+                _too_slow(exchange.url) if deadline.passed else network_error(failure, host_of(exchange.url))
+            )
         except UnicodeError:
             return ConfigError(
                 "The request holds a character that cannot be sent in a header.",
@@ -262,12 +282,6 @@ class _Exchange:
                     code="answer_too_large",
                     remedy="Ask for fewer fields or smaller pages.",
                 )
-            if time.monotonic() - self.started > LONGEST_ANSWER:
-                response.close()
-                raise UnknownOutcomeError(
-                    f"{host_of(self.url)} took more than {LONGEST_ANSWER:.0f} s for one answer.",
-                    code="timeout",
-                )
         # requests keeps a body that it read itself in just this way; it offers no bounded reading.
         response._content = b"".join(chunks)
 
@@ -285,7 +299,13 @@ class _Exchange:
         )
 
 
+_DOTS = frozenset({".", ".."})
 _ADDRESS_REMEDY = "Enter an address such as https://example.com."
+
+
+def _too_slow(url: str) -> UnknownOutcomeError:
+    words = f"{host_of(url)} took more than {LONGEST_ANSWER:.0f} s for one answer."
+    return UnknownOutcomeError(words, code="timeout")
 
 
 def _check_host(parts: SplitResult) -> None:
@@ -321,8 +341,3 @@ def _storable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_storable(key): _storable(inner) for key, inner in value.items()}
     return [_storable(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Change nothing; without an auth of its own, requests would put the one of ~/.netrc over our header."""
-    return request

@@ -2,6 +2,8 @@
 
 import base64
 import logging
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -195,14 +197,87 @@ def test_an_answer_too_large_is_not_read_to_its_end(vendor, transport, monkeypat
     assert caught.value.code == "answer_too_large"
 
 
-def test_an_answer_that_trickles_in_comes_to_an_end(vendor, transport, monkeypatch):
-    monkeypatch.setattr(transport_module, "LONGEST_ANSWER", -1.0)
-    vendor.get(f"{URL}/things", body=b"x")
+@pytest.mark.parametrize(
+    ("beginning", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\n", b"X-More: y\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+)
+def test_an_answer_that_trickles_in_comes_to_an_end(monkeypatch, beginning, drop):
+    monkeypatch.setattr(transport_module, "LONGEST_ANSWER", 0.3)
+    given_up = threading.Event()
 
-    with pytest.raises(RetryableError) as caught:
-        transport.request("GET", "/things")
+    def trickle(connection):
+        connection.sendall(beginning)
+        with suppress(OSError):
+            for _ in range(100):
+                connection.sendall(drop)
+                if given_up.wait(0.05):
+                    return
+
+    with raw_server(trickle) as (url, _):
+        with pytest.raises(RetryableError) as caught:
+            make_transport(url).request("GET", "/things")
+        given_up.set()
 
     assert caught.value.code == "timeout"
+    assert "took more than" in caught.value.message
+
+
+def test_a_connection_that_is_kept_open_comes_to_an_end_too(monkeypatch):
+    monkeypatch.setattr(transport_module, "LONGEST_ANSWER", 0.3)
+    given_up = threading.Event()
+
+    def first_fast_then_slow(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        connection.recv(65536)
+        with suppress(OSError):
+            for _ in range(100):
+                connection.sendall(b"x")
+                if given_up.wait(0.05):
+                    return
+
+    with raw_server(first_fast_then_slow) as (url, seen):
+        transport = make_transport(url)
+        transport.request("GET", "/things")
+        with pytest.raises(RetryableError) as caught:
+            transport.request("GET", "/things")
+        given_up.set()
+
+    assert (caught.value.code, len(seen)) == ("timeout", 1)
+
+
+def test_cookies_of_a_vendor_are_not_kept():
+    def answer(connection):
+        head = b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=1; Path=/\r\nConnection: close\r\n"
+        connection.sendall(head + b"Content-Length: 2\r\n\r\n{}")
+
+    with raw_server(answer) as (url, seen):
+        transport = make_transport(url)
+        transport.request("GET", "/things")
+        transport.request("GET", "/things")
+
+    assert len(seen) == 2
+    assert b"cookie" not in seen[1].lower()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "%2e%2e", "%252E%252e", "a%2F..%2F..", "..%5C", f"..?a={URL}"])
+def test_an_id_that_is_dots_leads_nowhere_else(vendor, transport, name):
+    for address in (f"/things/{name}", f"{URL}/things/{name}"):
+        with pytest.raises(RejectedError) as caught:
+            transport.request("DELETE", address)
+        assert caught.value.code == "path"
+
+    assert not vendor.calls
+
+
+@pytest.mark.parametrize("path", ["/things/a..b", "/things/...", "/things?next=../x", "/things/.a"])
+def test_other_dots_are_harmless(vendor, transport, path):
+    vendor.get(f"{URL}{path}", json={})
+
+    transport.request("GET", path)
 
 
 def test_every_exchange_is_observed_without_query_and_body(vendor, transport):

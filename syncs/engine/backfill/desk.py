@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
-import requests
 from django.utils import timezone
 
 from integration_hub.connectors.contract import Connector
+from integration_hub.connectors.session import new_session
 from integration_hub.connectors.transport import Callout, Transport
 from syncs import callouts, connect, kept, limits
 from syncs.models import Connection, Priority
@@ -126,7 +126,7 @@ class Side:
             observer=lambda callout: self.desk.post(lambda: self._observe(callout)),
             limiter=_SharedTurn(self),
             secrets=[self.config[s.name] for s in self.kind.settings if s.secret and self.config[s.name]],
-            session=requests.Session(),
+            session=new_session(),
             clock=self.clock,
         )
         with self.kind(self.config, transport, _DeskKeeper(self)) as connector:
