@@ -14,8 +14,10 @@ from routing.conditions import numerals
 from routing.models import Alert, Decision
 from routing.models.decisions import Role, Verdict
 from syncs.changes import begins_with
-from syncs.models import Change, Delivery, Sync
+from syncs.engine.correcting import Fix, holds
+from syncs.models import Change, Correction, Delivery, Sync
 from syncs.models.changes import ChangeOrigin, ChangeState
+from syncs.models.corrections import CorrectionKind
 from syncs.models.deliveries import DeliveryState
 
 VERSIONS = 100
@@ -114,6 +116,7 @@ def events(record_id: str) -> list[Event]:
         *(_decided(decision) for decision in decisions),
         *(event for alert in alerts for event in _delivered(alert.delivery, alert)),
         *(event for delivery in others for event in _delivered(delivery, None)),
+        *_corrected(record_id, shown),
     ]
     order = {"captured": 0, "decided": 1, "queued": 2, "tried": 3, "settled": 4}
     return sorted(found, key=lambda event: (event.at, order[event.kind]))
@@ -205,6 +208,25 @@ def _synced(shown: Sequence[Change]) -> Iterator[Event]:
             yield Event(
                 change.routed_at or change.captured_at, "decided", title, reason, _TWO_WAY.get(code, "gray")
             )
+
+
+def _corrected(record_id: str, shown: Sequence[Change]) -> Iterator[Event]:
+    """Yield what people corrected of the record, and whether that still holds."""
+    newest_of = {change.stream_id: change for change in shown}
+    for one in Correction.objects.filter(record_id=record_id).select_related("sync"):
+        is_value = one.kind == CorrectionKind.VALUE
+        verb = f"{one.source} corrected" if is_value else "record left out"
+        words = f"{_said(one.value)} is taken in its place." if is_value else "By choice."
+        newest_one = newest_of.get(one.sync.stream_id)
+        fix = Fix(one.source, one.seen, ignored=not is_value)
+        is_over = newest_one is not None and not holds(newest_one.values, fix)
+        lasts = "Over: the source changed since." if is_over else "It holds until the source changes."
+        note = f"Note: {one.note}." if one.note else ""
+        text = " ".join(part for part in (words, note, lasts) if part)
+        yield Event(
+            one.made_at, "decided", f"{one.sync.name}: {verb} by {one.made_by}", text,
+            "gray" if is_over else "amber", facts=(("Correction", one.source),) if is_value else (), pk=one.pk,
+        )  # fmt: skip
 
 
 def _decided(decision: Decision) -> Event:

@@ -13,10 +13,10 @@ from django.db.models import Count, QuerySet
 
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.records import Record
-from syncs import changes, connect, destinations, mapping_rows, outbox, streams
+from syncs import changes, connect, corrections, destinations, mapping_rows, outbox, streams
 from syncs.engine import parents
 from syncs.engine.mapping import IGNORED, Line
-from syncs.models import Delivery, FieldMapping, Priority, RecordLink, Sync
+from syncs.models import Correction, Delivery, FieldMapping, Priority, RecordLink, Sync
 from syncs.models.changes import ChangeOrigin
 from syncs.models.deliveries import DeliveryState
 
@@ -140,6 +140,18 @@ def replay(one: Group, now: datetime, *, after: int = 0, up_to: int | None = Non
         dead = Delivery.objects.filter(sync=sync, record_id__in=ids, state=DeliveryState.DEAD)
         outbox.dismiss(dead, now)
     return queued, chosen[-1][0] if len(chosen) == AT_ONCE else 0
+
+
+def take_back(correction: Correction, now: datetime) -> int:
+    """Take what the source says again, and have the record decided anew; return how many were queued (0 or 1)."""
+    sync = correction.sync
+    if not sync.enabled:
+        corrections.forget(correction)
+        return 0
+    records = list(read(sync, [correction.record_id], now).values())
+    with transaction.atomic():
+        corrections.forget(correction)
+        return changes.record(sync.stream, parents.marked(records, now), ChangeOrigin.REPAIR, now)
 
 
 def sources(sync: Sync) -> list[str]:

@@ -33,8 +33,9 @@ from syncs.engine.backfill import plan as backfill_plan
 from syncs.engine.backfill.engine import BackfillError
 from syncs.engine.backfill.plan import Quote, Wanted
 from syncs.engine.backfill.reading import Reading
-from syncs.models import Backfill, RecordLink, Sync
+from syncs.models import Backfill, Correction, RecordLink, Sync
 from syncs.models.backfills import BackfillState
+from syncs.models.corrections import CorrectionKind
 from syncs.wording import counted
 
 REHEARSED_HERE = 10_000
@@ -287,8 +288,25 @@ class RecordLinkAdmin(LogModelAdmin):
     list_select_related = ("sync",)
     search_fields = ("record_id__exact", "match_value__exact")
     search_help_text = "The record's id, or its e-mail or user id at the destination."
-    fields = ("record", "sync", "marked_state", "reason", "match_value", "version", "written")
+    fields = (
+        "record", "sync", "marked_state", "reason", "match_value", "remote_id", "version", "written", "corrected",
+    )  # fmt: skip
     readonly_fields = fields
+
+    @admin.display(description="corrections")
+    def corrected(self, obj: RecordLink) -> str:
+        held = Correction.objects.filter(sync=obj.sync_id, record_id=obj.record_id).order_by("-made_at")
+        return format_html_join(
+            "", '<div><a class="hub-link" href="{}">{}</a> {} by {}, {} UTC. {}</div>',
+            (
+                (
+                    reverse("admin:syncs_correction_change", args=[one.pk]), one.source or "All of it",
+                    f"becomes “{one.value}”" if one.kind == CorrectionKind.VALUE else "is left out",
+                    one.made_by, f"{one.made_at:%Y-%m-%d %H:%M}", one.note,
+                )
+                for one in held
+            ),
+        ) or "–"  # fmt: skip
 
     @admin.display(description="record")
     def record(self, obj: RecordLink) -> str:

@@ -6,9 +6,11 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from integration_hub.console.quality import address
+from routing import timeline
 from syncs import quality
 from syncs.engine.mapping import IGNORED
 from syncs.models import Correction, RecordLink
+from tests.admin.factories import change_url, press
 from tests.factories import make_iterable, make_stream, make_sync, make_value_map
 from tests.stories.world import Company
 
@@ -132,6 +134,42 @@ def test_an_ignored_record_leaves_the_list_until_its_value_changes(world, page):
     world.pass_time(60)
 
     assert only().problem == "invalid_email"
+
+
+def test_a_correction_is_told_in_the_timeline_and_on_the_record_page(world, page):
+    ann = world.contact("ann(at)acme.test")
+    world.pass_time(60)
+    correct(page, only(), source="Email", value="ann@acme.test", do="replace")
+
+    [told] = [one for one in timeline.events(ann) if "corrected" in one.title]
+    record = page.get(change_url(link())).content.decode()
+
+    assert told.title == f"{world.sync.name}: Email corrected by boss"
+    assert told.text == "“ann@acme.test” is taken in its place. It holds until the source changes."
+    assert "becomes “ann@acme.test” by boss" in record
+
+    world.salesforce.update(ann, Email="lee@acme.test")
+    world.pass_time(60)
+
+    [told] = [one for one in timeline.events(ann) if "corrected" in one.title]
+    assert told.text.endswith("Over: the source changed since.")
+
+
+def test_a_record_that_was_left_out_is_taken_in_again(world, page):
+    ann = world.contact("ann@acme.test", title="Cook")
+    world.pass_time(60)
+    correct(page, only(), source="Title", note="not ours", do="ignore")
+    [told] = [one for one in timeline.events(ann) if "left out" in one.title]
+    listed = page.get(reverse("admin:syncs_correction_changelist")).content.decode()
+    world.map.entries.create(source="Cook", destination="Chef")
+
+    press(page, Correction.objects.get(), "take_back")
+    world.pass_time(60)
+
+    assert told.text == "By choice. Note: not ours. It holds until the source changes."
+    assert "not ours" in listed
+    assert world.iterable.users["ann@acme.test"]["dataFields"]["Title"] == "Chef"
+    assert not Correction.objects.exists()
 
 
 def test_the_pages_show_groups_values_and_a_trial(world, page):
