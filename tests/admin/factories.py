@@ -100,7 +100,9 @@ def everything(rows=1):
         connection=sync.stream.connection, received_at=NOON, verified=True, body=b"[]", state="taken"
     )
     Conflict.objects.create(sync=sync, pair=pair, label="phone", opened_at=NOON)
-    Correction.objects.create(sync=sync, record_id="1", source="Email", kind="value", made_by="boss", made_at=NOON)
+    Correction.objects.create(
+        sync=sync, record_id="1", source="Email", kind="value", made_by="boss", made_at=NOON
+    )
     MatchCandidate.objects.create(sync=sync, key="a@x.test", source_id="1", remote_id="501", why="Several.")
     factories.make_value_map(hot="1")
     flow = flow_factories.make_onboarding()
