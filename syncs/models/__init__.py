@@ -17,7 +17,7 @@ from syncs.models.matchings import MatchCandidate, Matching, MatchSide
 from syncs.models.notices import Notice, NoticedRecord
 from syncs.models.pairs import Conflict, RecordPair
 from syncs.models.parents import ParentChange
-from syncs.models.reconciliations import Reconciliation
+from syncs.models.reconciliations import MetRecord, Reconciliation
 from syncs.models.runs import SyncRun
 from syncs.models.schema_checks import SchemaCheck
 from syncs.models.streams import Stream
@@ -51,6 +51,7 @@ __all__ = [
     "MatchCandidate",
     "MatchSide",
     "Matching",
+    "MetRecord",
     "Notice",
     "NoticedRecord",
     "ParentChange",

@@ -51,12 +51,12 @@ class Partition(models.Model):
     """The ids in (after, up_to]; `after` moves with each page that is settled, so a restart goes on there.
 
     `ids`, one a line in their order, are those of a list that an operator gave: of these alone. Read `in_bulk`,
-    `after` is how far the result of the job was read.
+    `after` is how far the result of the job was read; of a source without an order of ids, the mark of its last page.
     """
 
     backfill = models.ForeignKey(Backfill, on_delete=models.CASCADE, related_name="partitions")
     number = models.PositiveIntegerField()
-    after = models.CharField(max_length=255, blank=True)
+    after = models.TextField(blank=True)
     up_to = models.CharField(max_length=64, blank=True)
     ids = models.TextField(blank=True)
     in_bulk = models.BooleanField(default=False)

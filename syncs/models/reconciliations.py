@@ -52,6 +52,22 @@ class Reconciliation(models.Model):
         return [one for one in self.examples.get(kind, []) if not one.get("repaired")]
 
 
+class MetRecord(models.Model):
+    """A record that a running reconciliation has read, at a source that lists in no order of ids.
+
+    What is linked and was not met is gone there. They go when all is read.
+    """
+
+    reconciliation = models.ForeignKey(Reconciliation, on_delete=models.CASCADE, related_name="met")
+    record_id = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["reconciliation", "record_id"], name="met_once")]
+
+    def __str__(self) -> str:
+        return self.record_id
+
+
 class Kind(models.TextChoices):
     WRITTEN = "written", "As it should be"
     SKIPPED = "skipped", "Skipped, with a reason"
