@@ -30,9 +30,8 @@ _ALIASES = {
 @lru_cache(maxsize=4096)
 def find(said: str, form: str) -> str | None:
     """Return the country in this form, None if what was said is no country's name or code."""
-    words = " ".join(said.replace(".", " ").replace(",", " , ").split()).replace(" ,", ",")
-    folded = _folded(words)
-    country = pycountry.countries.get(alpha_2=_ALIASES[folded]) if folded in _ALIASES else _looked_up(words)
+    alias = _ALIASES.get(_folded(said))
+    country = pycountry.countries.get(alpha_2=alias) if alias else _looked_up(said.strip())
     if country is None:
         return None
     if form == "name":
@@ -64,5 +63,7 @@ def _by_folded_name() -> dict[str, Any]:
 
 
 def _folded(text: str) -> str:
+    """Return it without accents, capitals, dots, commas and spaces too many."""
     plain = unicodedata.normalize("NFKD", text)
-    return "".join(one for one in plain if not unicodedata.combining(one)).strip().casefold()
+    letters = "".join(one for one in plain if not unicodedata.combining(one)).casefold()
+    return " ".join(letters.replace(".", " ").replace(",", " ").split())
