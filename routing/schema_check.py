@@ -13,6 +13,7 @@ from routing.flows.design.draft import FlowDraft, StepDraft, draft_of
 from routing.models import Flow, Rule
 from routing.models.flows import StepKind
 from routing.rulebook import RuleDraft
+from routing.validation import Finding
 from syncs import mapping_check
 from syncs.engine import schema_check
 from syncs.engine.schema_check import Missing, Problem
@@ -135,12 +136,19 @@ def _of_rule(rule: Rule, draft: RuleDraft, schemas: Schemas, now: datetime) -> l
     if described.schema is None or draft.stream is None:
         return []
     draft.stream.object_schema = described.schema
-    found = []
-    for one in validation.problems(draft, now):
-        is_value = not isinstance(one.place, str) and one.place[2] == "value"
-        if not one.warning or is_value:
-            found.append(Problem(rule.origin, one.message))
-    return found
+    return [
+        Problem(rule.origin, one.message)
+        for one in validation.problems(draft, now)
+        if not one.warning or _is_gone(one, draft, described.schema)
+    ]
+
+
+def _is_gone(finding: Finding, draft: RuleDraft, schema: ObjectSchema) -> bool:
+    """Say whether no record can have the value any more that a criterion compares with."""
+    if isinstance(finding.place, str) or finding.place[2] != "value":
+        return False
+    field = schema.fields.get(draft.criteria[finding.place[1]].field)
+    return field is not None and not field.any_value
 
 
 def _of_flow(draft: FlowDraft, schemas: Schemas) -> Iterator[Problem]:

@@ -100,7 +100,10 @@ class Stream(models.Model):
         self.schema = {
             "label": described.label,
             "fields": [
-                [f.name, f.label, f.type.value, list(f.options), f.filterable, f.read_only, f.unique]
+                [
+                    *(f.name, f.label, f.type.value, list(f.options), f.filterable, f.read_only, f.unique),
+                    *(f.longest, f.required, f.any_value),
+                ]
                 for f in described.fields.values()
             ],
         }

@@ -6,6 +6,7 @@ import pytest
 
 from integration_hub.simulator.order_system import TOKEN
 from routing import router
+from syncs import destinations
 from syncs.engine import poll, push
 from syncs.models import Connection, Delivery, RecordLink
 from syncs.models.deliveries import DeliveryState
@@ -84,6 +85,25 @@ def by_number(org, object_type="Contact"):
 
 def writes(org):
     return [call for call in org.requests if call.method == "PATCH"]
+
+
+@pytest.mark.parametrize("restricted", [False, True])
+def test_a_picklist_refuses_a_value_only_if_it_is_restricted(
+    simulator, shop, org, crm, customers, contacts, restricted
+):
+    org.add("Account", Name="Acme", Customer_Number__c="Acme")
+    org.add_field("Contact", "Tier__c", "picklist", picklist=["Gold", "Silver"], restricted=restricted)
+    contacts.mappings.create(position=9, source="city", destination="Tier__c", default="Gold")
+    for city in ("Silver", "Bronze", ""):
+        shop.add_customer(name=f"Of {city}", email=f"a{city}@acme.test".lower(), company="Acme", city=city)
+    destinations.fields(crm, "Contact")  # as saving the sync does
+
+    pass_on(simulator, customers, crm, 5)
+
+    refused = RecordLink.objects.filter(problem__isnull=False).values_list("problem", flat=True)
+    assert list(refused) == (["does_not_fit_there"] if restricted else [])
+    tiers = {row["Tier__c"] for row in org.records("Contact")}
+    assert tiers == ({"Gold", "Silver"} if restricted else {"Gold", "Silver", "Bronze"})
 
 
 def test_customers_become_accounts_and_contacts_tied_to_each_other(

@@ -121,12 +121,31 @@ def test_a_field_that_is_gone_at_the_source_breaks_the_sync_and_the_rule(deals, 
     assert sorted(open_incidents()) == ["rule:emea", "sync:deals"]
 
 
-def test_a_value_that_a_rule_compares_with_and_that_is_no_longer_offered_is_told(leads):
-    make_rule(("Rating", "equals", "Scorching"), key="hot", stream=leads)
+def test_a_value_that_a_rule_compares_with_and_that_is_no_longer_offered_is_told(leads, simulator):
+    simulator.salesforce.add_field("Lead", "Heat__c", "picklist", picklist=["Hot", "Cold"], restricted=True)
+    make_rule(("Heat__c", "equals", "Scorching"), key="hot", stream=leads)
 
     report = schema_check.run(NOON)
 
-    assert any("Rating offers no “Scorching”" in text for text in texts(report))
+    assert any("Heat__c offers no “Scorching”" in text for text in texts(report))
+    assert open_incidents() == ["rule:hot"]
+
+
+def test_what_a_picklist_only_suggests_breaks_nothing(leads, simulator):
+    simulator.salesforce.add_field("Contact", "Lead__c", external_id=True, unique=True)
+    make_rule(("Rating", "equals", "Scorching"), key="hot", stream=leads)
+    heats = make_value_map("heats", Hot="Scorching")
+    make_sync(
+        ("Id", "Lead__c"), ("LastName", "LastName"),
+        {"source": "Rating", "destination": "LeadSource", "value_map": heats, "default": "From nowhere"},
+        key="back", stream=leads, destination=leads.connection, object_type="Contact", match_path="Lead__c",
+    )  # fmt: skip
+
+    report = schema_check.run(NOON)
+
+    assert texts(report) == []
+    assert open_incidents() == []
+    assert Stream.objects.get().object_schema.fields["Rating"].any_value
 
 
 def test_an_object_type_that_is_gone_is_told(deals):

@@ -112,8 +112,15 @@ def _check_field(item: Field, value: Any, *, is_new: bool) -> None:
     if item.type in TEXT_TYPES and item.length and isinstance(value, str) and len(value) > item.length:
         told = f"{item.label}: data value too large: {value} (max length={item.length})"
         raise RowError("STRING_TOO_LONG", told, [item.name])
+    if item.restricted and value and not set(_chosen(item, value)) <= set(item.picklist):
+        told = f"{item.label}: bad value for restricted picklist field: {value}"
+        raise RowError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", told, [item.name])
     if item.type == "email" and value and not _EMAIL.fullmatch(str(value)):
         raise RowError("INVALID_EMAIL_ADDRESS", f"{item.label}: invalid email address: {value}", [item.name])
+
+
+def _chosen(item: Field, value: Any) -> list[str]:
+    return str(value).split(";") if item.type == "multipicklist" else [str(value)]
 
 
 def _is_missing(item: Field, row: Row, given: Row, *, is_new: bool) -> bool:

@@ -37,6 +37,8 @@ class Field:
     compute: Getter | None = None
     external_id: bool = False
     unique: bool = False
+    restricted: bool = False
+    """Of a picklist: it takes no other value."""
 
     @property
     def custom(self) -> bool:
@@ -86,7 +88,7 @@ class Field:
             "polymorphicForeignKey": self.polymorphic,
             "referenceTo": list(self.reference_to),
             "relationshipName": self.relationship or None,
-            "restrictedPicklist": False,
+            "restrictedPicklist": self.restricted,
             "picklistValues": [_option(value) for value in self.picklist],
         }
 

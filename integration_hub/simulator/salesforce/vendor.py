@@ -142,6 +142,7 @@ class Salesforce(Vendor):
         reference_to: str = "",
         external_id: bool = False,
         unique: bool = False,
+        restricted: bool = False,
     ) -> None:
         """Add a custom field; a reference gets the relationship `<name>__r`."""
         relationship = name.replace("__c", "__r") if reference_to else ""
@@ -160,6 +161,7 @@ class Salesforce(Vendor):
             default,
             external_id=external_id,
             unique=unique,
+            restricted=restricted,
         )
         with self.lock:
             self.org.schema.add_field(object_type, item)
