@@ -1,4 +1,4 @@
-"""Verbs of deliveries: enqueue, claim, settle, postpone, expire, bury, supersede, requeue."""
+"""Verbs of deliveries: enqueue, claim, settle, postpone, absolve, expire, bury, supersede, requeue."""
 
 from __future__ import annotations
 
@@ -141,6 +141,32 @@ def give_back(deliveries: Sequence[Delivery]) -> int:
     return _settle(
         deliveries, state=DeliveryState.WAITING, attempts=F("attempts") - 1, attempted_at=F("unanswered_at")
     )
+
+
+def absolve(deliveries: Sequence[Delivery], now: datetime) -> list[Delivery]:
+    """Let claimed ones that are known not to have arrived be sent again; return those that are still ours."""
+    absolved: list[Delivery] = []
+    for start in range(0, len(deliveries), MATCHED_AT_ONCE):
+        part = deliveries[start : start + MATCHED_AT_ONCE]
+        rows = _claimed([one.pk for one in part], part[0].lease_owner).filter(lease_until__gte=now)
+        rows.update(unanswered_at=None)
+        ours = set(rows.values_list("pk", flat=True))
+        absolved += [one for one in part if one.pk in ours]
+    for one in absolved:
+        one.unanswered_at = None
+    return absolved
+
+
+def wait_for_sight(deliveries: Sequence[Delivery], error: ConnectorError, seconds: float) -> int:
+    """Put back claimed ones until what they may have written can be seen; that is no try."""
+    return sum(
+        postpone(
+            [one], error, until=one.unanswered_at + timedelta(seconds=seconds), unanswered_at=one.unanswered_at,
+            counts=False,
+        )
+        for one in deliveries
+        if one.unanswered_at is not None
+    )  # fmt: skip
 
 
 def expire(deliveries: Sequence[Delivery], *, reason: str, now: datetime) -> int:
@@ -312,7 +338,9 @@ def _recover(connection: Connection, now: datetime) -> None:
     """
     lost = Delivery.objects.filter(connection=connection, state=DeliveryState.SENDING, lease_until__lt=now)
     links.doubt(lost.exclude(sync=None))
-    lost.update(state=DeliveryState.WAITING, due_at=now, unanswered_at=F("attempted_at"))
+    # Looking for an earlier try sends nothing: a worker lost in that has left the earlier one in doubt.
+    tried_at = Coalesce(F("unanswered_at"), F("attempted_at"))
+    lost.update(state=DeliveryState.WAITING, due_at=now, unanswered_at=tried_at)
 
 
 def _mark(due: QuerySet[Delivery], owner: str, now: datetime) -> None:

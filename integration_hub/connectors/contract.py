@@ -226,8 +226,12 @@ class Destination(Connector):
     """It takes object type "message": the values of `routing.messages.render`, and "channel", whom it goes to."""
     event_types: ClassVar[frozenset[str]] = frozenset()
     """Object types of which each write tells one more event: nothing that stands there is replaced or compared."""
+    exchanges: ClassVar[bool] = False
+    """Records that exchange their match values within one request do so; else each takes the next one's place."""
     fixed_fields: ClassVar[bool] = False
     """A field must be there before anything is written to it, and `destination_schema` names all that are."""
+    recall_size: ClassVar[int] = 1
+    """Unanswered writes that one `recall` looks for together."""
     recall_after: ClassVar[float] = 5.0
     """Seconds until what was written can be found there: an unanswered write is not looked for sooner."""
     lane_interval: ClassVar[float] = 0.0

@@ -22,9 +22,10 @@ from integration_hub.connectors.errors import (
     RejectedError,
     UnknownOutcomeError,
 )
-from integration_hub.connectors.records import Operation, RecordResult, WriteRequest
+from integration_hub.connectors.records import Operation, RecordResult
 from syncs import answers, connect, holds, incidents, links, listeners, outbox, ties, writes
 from syncs.engine import batches, push_errors, retry, runs, said, succession
+from syncs.engine.recalling import Recall
 from syncs.models import Connection, Delivery, HubSettings, SyncRun
 from syncs.models.incidents import IncidentKind
 from syncs.models.runs import RunKind
@@ -133,9 +134,9 @@ class _Push:
 
     def _send(self, batch: Sequence[Delivery]) -> bool:
         """Send one batch of the same object and operation. False: the connection failed as a whole."""
-        fresh = [one for one in batch if not self._is_late(one) and self._is_still_to_send(one)]
+        fresh = self._still_to_send(batch)
         if not fresh:
-            return not self.failed
+            return fresh is not None
         connect.used_by(self.destination, fresh[0].origin)
         prepared = None
         try:
@@ -177,35 +178,42 @@ class _Push:
             _report_expired(delivery, 1, now)
         return True
 
-    def _is_still_to_send(self, delivery: Delivery) -> bool:
-        """Look for one whose last try went unanswered; what is found there is not sent again."""
-        if not delivery.unanswered_at or Operation(delivery.operation) in self.destination.repeatable:
-            return True
-        try:
-            write = writes.plain_write(delivery)
-            asked = WriteRequest(delivery.object_type, Operation(delivery.operation), [write])
-            found = self.destination.recall(asked)[0]
-        except RejectedError as error:
-            self._bury([delivery], push_errors.not_to_be_found_out(error))
-            return False
-        except ConnectorError as error:
-            self._not_sent([delivery], error, unanswered_at=delivery.unanswered_at)
-            self._failed(error)
-            return False
-        except Error:
-            raise
-        except Exception as failure:
-            logger.exception("looking for a message failed", extra={"delivery": delivery.pk})
-            self._not_sent([delivery], push_errors.internal(failure), unanswered_at=delivery.unanswered_at)
-            return False
-        if found is None:
-            Delivery.objects.filter(pk=delivery.pk, lease_owner=delivery.lease_owner).update(
-                unanswered_at=None
+    def _still_to_send(self, batch: Sequence[Delivery]) -> list[Delivery] | None:
+        """Leave out what is too late and what is found to have arrived. None: the connection failed, or time is up."""
+        kept = [one for one in batch if not self._is_late(one)]
+        if not kept or Operation(kept[0].operation) in self.destination.repeatable:
+            return kept
+        unanswered = [one for one in kept if one.unanswered_at]
+        if not unanswered:
+            return kept
+        recall = Recall(self.destination, self.clock)
+        is_whole = recall.ask(unanswered, self.end)
+        absent = self._recalled(recall)
+        if not is_whole:
+            return None
+        again = {one.pk for one in absent if not self._is_late(one)}
+        return [one for one in kept if one not in unanswered or one.pk in again]
+
+    def _recalled(self, recall: Recall) -> list[Delivery]:
+        """Settle what arrived, let wait what is unknown, and return what may be sent again, for it did not arrive."""
+        if recall.landed:
+            found = writes.Prepared(
+                [one for one, _, _ in recall.landed], [one for _, one, _ in recall.landed]
             )
-            delivery.unanswered_at = None
-            return not self._is_late(delivery)
-        self._settle(writes.Prepared([delivery], [write]), [found])
-        return False
+            self._settle(found, [result for _, _, result in recall.landed])
+        for delivery, refusal in recall.refused:
+            self._bury([delivery], push_errors.not_to_be_found_out(refusal))
+        for deliveries, error in recall.unclear:
+            self._not_sent(deliveries, error, unanswered_at=F("unanswered_at"))
+        if recall.early:
+            error = push_errors.not_to_be_seen_yet()
+            waiting = outbox.wait_for_sight(recall.early, error, self.destination.recall_after)
+            self._count(waiting, len(recall.early), "waiting", error.code)
+        if recall.failure:
+            self._failed(recall.failure)
+        again = outbox.absolve(recall.absent, self.clock())
+        self._count(0, len(recall.lost) + len(recall.absent) - len(again), "skipped")
+        return again
 
     def _forgo(self, prepared: writes.Prepared) -> None:
         """Settle what need not be written any more, by the reason."""

@@ -13,6 +13,12 @@ def internal(failure: Exception) -> UnknownOutcomeError:
     return UnknownOutcomeError(text, code=INTERNAL, remedy="Report it if it lasts.")
 
 
+def not_to_be_seen_yet() -> UnknownOutcomeError:
+    return UnknownOutcomeError(
+        "It is unknown whether it arrived: what was written may not show there yet.", code="unanswered"
+    )
+
+
 def not_to_be_found_out(error: RejectedError) -> RejectedError:
     return RejectedError(
         f"It is unknown whether it arrived, and the look for it was refused: {error.message}",

@@ -218,7 +218,7 @@ def test_what_is_said_of_a_record_is_told_without_its_values(said, code, status)
 
 def test_a_create_that_was_there_before_is_told_from_ours(vendor, connector):
     stamp = "2026-11-19T12:00:00.000+0000"
-    rows = [{"Id": "003xx000004TmiQAAS", "CreatedDate": stamp}]
+    rows = [{"Id": "003xx000004TmiQAAS", "CreatedDate": stamp, KEY: "a"}]
     vendor.get(QUERY, json={"records": rows, "done": True, "totalSize": 1})
     asked = WriteRequest(
         "Contact", Operation.CREATE, [RecordWrite("a", {}, MatchKey(KEY, "a"), attempted_at=NOON)]

@@ -422,6 +422,30 @@ def test_a_create_without_an_answer_is_looked_for_before_it_is_repeated(org, con
         assert found is None
 
 
+def test_two_hundred_lost_creates_are_looked_for_in_one_query(org, connector):
+    for number in range(0, 200, 2):
+        org.add("Contact", LastName="L", Number__c=f"C-{number}")
+    asked = WriteRequest(
+        "Contact",
+        Operation.CREATE,
+        [
+            RecordWrite(
+                f"{n}", {}, MatchKey("Number__c", f"c-{n}" if n == 4 else f"C-{n}"), attempted_at=NOON
+            )
+            for n in range(200)
+        ],
+    )
+    before = len(org.requests)
+
+    found = connector.recall(asked)
+
+    assert [one is not None for one in found] == [n % 2 == 0 for n in range(200)]
+    assert [one.ref for one in found if one] == [f"{n}" for n in range(0, 200, 2)]
+    queries = [one for one in org.requests[before:] if "/query" in one.path]
+    assert len(queries) == 1
+    assert len(asked.writes) <= Salesforce.recall_size
+
+
 def test_a_create_without_a_match_key_cannot_be_looked_for(connector):
     with pytest.raises(RejectedError, match="no match key"):
         connector.recall(request(Operation.CREATE, "Contact", {"LastName": "L"}))

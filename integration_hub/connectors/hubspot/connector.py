@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, ClassVar
 
 import requests
@@ -19,11 +19,10 @@ from integration_hub.connectors.hubspot.associations import Labels, Tying
 from integration_hub.connectors.hubspot.auth import ASSOCIATIONS, CALLS, SEARCH, SETTINGS, Session
 from integration_hub.connectors.hubspot.checking import Checking
 from integration_hub.connectors.hubspot.errors import classify
-from integration_hub.connectors.hubspot.finding import Finder
+from integration_hub.connectors.hubspot.finding import Finder, recalled
 from integration_hub.connectors.hubspot.identity import Key, key_kind, normalized
 from integration_hub.connectors.hubspot.paths import paths_of
 from integration_hub.connectors.hubspot.writing import Made, Writing, raised_or
-from integration_hub.connectors.moments import instant
 from integration_hub.connectors.records import (
     Check,
     Member,
@@ -40,8 +39,6 @@ from integration_hub.connectors.schema import FieldSchema, ObjectSchema
 from integration_hub.connectors.transport import Transport
 
 BASE = "https://api.hubapi.com"
-CLOCKS_APART = timedelta(seconds=30)
-"""So far HubSpot's clock and ours may differ: a record that is older than a try by more was there before it."""
 _WRITES = frozenset({Operation.CREATE, Operation.UPSERT, Operation.UPDATE, Operation.DELETE})
 
 
@@ -64,6 +61,7 @@ class HubSpot(Source, FieldMaker, People):
     repeatable: ClassVar[frozenset[Operation]] = frozenset(
         {Operation.UPSERT, Operation.UPDATE, Operation.DELETE, Operation.ASSOCIATE, Operation.UNTIE}
     )
+    recall_size: ClassVar[int] = MOST_INPUTS
     recall_after: ClassVar[float] = 60.0
     """The search shows what was made "after a few moments" and names no bound; looked for too early, a company is
     made twice."""
@@ -110,7 +108,17 @@ class HubSpot(Source, FieldMaker, People):
 
     def recall(self, request: WriteRequest) -> list[RecordResult | None]:
         """Look for records whose creation went unanswered. RejectedError: nothing identifies them."""
-        return [self._recalled(request.object_type, write) for write in request.writes]
+        if any(write.match is None for write in request.writes):
+            raise RejectedError(
+                "The record has no match key, so it cannot be looked for in HubSpot.",
+                code="no_match_key",
+                remedy="Match by a unique property, such as hub_external_id, so that a lost answer is found again.",
+            )
+        results: dict[int, RecordResult | None] = {}
+        for places in _by_match(request.writes):
+            own = [request.writes[at] for at in places]
+            results.update(zip(places, recalled(self._api, request.object_type, own), strict=True))
+        return [results[at] for at in range(len(request.writes))]
 
     def look_up(self, object_type: str, keys: Sequence[str]) -> dict[str, Record]:
         found: dict[str, Record] = {}
@@ -222,24 +230,6 @@ class HubSpot(Source, FieldMaker, People):
             if is_first:
                 raise
             return [RecordResult(write.ref, Outcome.FAILED, error=error) for write in request.writes]
-
-    def _recalled(self, object_type: str, write: RecordWrite) -> RecordResult | None:
-        if write.match is None:
-            raise RejectedError(
-                "The record has no match key, so it cannot be looked for in HubSpot.",
-                code="no_match_key",
-                remedy="Match by a unique property, such as hub_external_id, so that a lost answer is found again.",
-            )
-        kind = key_kind(object_type, write.match.field)
-        key = normalized(kind, write.match.value)
-        raw = Finder(self._api, object_type, kind, write.match.field).find([key], []).get(key.lower())
-        if raw is None:
-            return None
-        created = instant(str(raw.get("createdAt") or ""))
-        is_ours = bool(write.attempted_at and created and created >= write.attempted_at - CLOCKS_APART)
-        answer = {"id": str(raw["id"]), "properties": dict(raw.get("properties") or {})}
-        outcome = Outcome.CREATED if is_ours else Outcome.EXISTING
-        return RecordResult(write.ref, outcome, str(raw["id"]), status=201 if is_ours else 200, answer=answer)
 
     def _judge(self, response: requests.Response) -> ConnectorError | None:
         left = response.headers.get("X-HubSpot-RateLimit-Daily-Remaining", "")

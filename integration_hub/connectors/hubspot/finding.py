@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from integration_hub.connectors.errors import RejectedError
 from integration_hub.connectors.hubspot.api import Api
 from integration_hub.connectors.hubspot.batches import Raw, emails_of, values_of
 from integration_hub.connectors.hubspot.errors import NOT_UNIQUE
-from integration_hub.connectors.hubspot.identity import Key, domain_of, oldest
+from integration_hub.connectors.hubspot.identity import Key, domain_of, key_kind, normalized, oldest
+from integration_hub.connectors.moments import instant
+from integration_hub.connectors.records import Outcome, RecordResult, RecordWrite
 
+CLOCKS_APART = timedelta(seconds=30)
+"""So far HubSpot's clock and ours may differ: a record that is older than a try by more was there before it."""
 _ALSO = {Key.EMAIL: ("email", "hs_additional_emails"), Key.DOMAIN: ("domain",)}
 
 
@@ -73,3 +78,23 @@ class Finder:
                 status=400,
             ) from None
         return {str(values_of(raw).get(self.name) or "").strip().lower(): raw for raw in raws}
+
+
+def recalled(api: Api, object_type: str, writes: Sequence[RecordWrite]) -> list[RecordResult | None]:
+    """Look for the records of unanswered creates, all matched by the same property; None: not there, or not yet."""
+    matches = [write.match for write in writes if write.match]
+    kind = key_kind(object_type, matches[0].field)
+    keys = [normalized(kind, match.value) for match in matches]
+    found = Finder(api, object_type, kind, matches[0].field).find(keys, [])
+    return [
+        _landed(write, raw) if (raw := found.get(key.lower())) else None
+        for write, key in zip(writes, keys, strict=True)
+    ]
+
+
+def _landed(write: RecordWrite, raw: Raw) -> RecordResult:
+    created = instant(str(raw.get("createdAt") or ""))
+    is_ours = bool(write.attempted_at and created and created >= write.attempted_at - CLOCKS_APART)
+    answer = {"id": str(raw["id"]), "properties": dict(raw.get("properties") or {})}
+    outcome = Outcome.CREATED if is_ours else Outcome.EXISTING
+    return RecordResult(write.ref, outcome, str(raw["id"]), status=201 if is_ours else 200, answer=answer)

@@ -66,6 +66,7 @@ class Salesforce(BulkReadable, TypedIds, People, Destination):
     sandbox_url: ClassVar[str] = SANDBOX
     page_size: ClassVar[int] = BATCH[1]
     batch_size: ClassVar[int] = writing.MOST_RECORDS
+    recall_size: ClassVar[int] = writing.MOST_RECORDS
     gives_ids: ClassVar[bool] = True
     repeatable: ClassVar[frozenset[Operation]] = frozenset(
         {Operation.UPSERT, Operation.UPDATE, Operation.DELETE}

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from integration_hub.connectors.errors import ConfigError, ConnectorError, RejectedError
-from integration_hub.connectors.records import Outcome, Record, RecordResult, RecordWrite, WriteRequest
+from integration_hub.connectors.records import Outcome, Record, RecordResult, WriteRequest
 from integration_hub.connectors.salesforce import schema as salesforce_schema
-from integration_hub.connectors.salesforce import soql
-from integration_hub.connectors.salesforce.finding import Ask, Found, find, lists
-from integration_hub.connectors.salesforce.reading import Row, instant, to_record
+from integration_hub.connectors.salesforce.finding import Ask, Found, find, recalled
+from integration_hub.connectors.salesforce.reading import Row, to_record
 from integration_hub.connectors.salesforce.refusals import no_match_key
 from integration_hub.connectors.salesforce.scanning import ID_LENGTH
 from integration_hub.connectors.salesforce.writing import Call, Writing, by_match
@@ -22,7 +20,6 @@ OLDEST_VERSION = 46.0
 """The first one that upserts collections."""
 MOST_PARENTS = 10
 """Parents of one object that are described for their external ids: one call each."""
-CLOCKS_APART = timedelta(minutes=2)
 _NAME = re.compile(r"[A-Za-z]\w*")
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Z0-5]{3})?")
 
@@ -62,7 +59,14 @@ class Target:
         return [results[at] for at in range(len(request.writes))]
 
     def recall(self, request: WriteRequest) -> list[RecordResult | None]:
-        return [self._recalled(request.object_type, write) for write in request.writes]
+        """Look for unanswered creates, those matched by the same field together. RejectedError: nothing tells them."""
+        if not all(write.match and write.match.value for write in request.writes):
+            raise no_match_key()
+        results: dict[int, RecordResult | None] = {}
+        for group in by_match(request.writes):
+            own = [request.writes[at] for at in group]
+            results.update(zip(group, recalled(self.ask, request.object_type, own), strict=True))
+        return [results[at] for at in range(len(request.writes))]
 
     def look_up(self, object_type: str, keys: Sequence[str], instance_url: str) -> dict[str, Record]:
         """Return the records by id or by whichever external id has the key, with the fields that can be written."""
@@ -113,25 +117,6 @@ class Target:
 
     def _find(self, object_type: str, field: str, keys: Sequence[str]) -> Found:
         return find(self.ask, object_type, field, keys)
-
-    def _recalled(self, object_type: str, write: RecordWrite) -> RecordResult | None:
-        if write.match is None or not write.match.value:
-            raise no_match_key()
-        where = next(lists([write.match.value]))
-        query = soql.select(
-            ["Id", "CreatedDate"], object_type, where=f"{write.match.field} = {where}", order=["CreatedDate"]
-        )
-        row = next((row for rows in self.ask(query) for row in rows), None)
-        if row is None:
-            return None
-        is_ours = bool(
-            write.attempted_at and instant(row["CreatedDate"]) >= write.attempted_at - CLOCKS_APART
-        )
-        outcome = Outcome.CREATED if is_ours else Outcome.EXISTING
-        record_id = str(row["Id"])
-        return RecordResult(
-            write.ref, outcome, record_id, status=201 if is_ours else 200, answer={"id": record_id}
-        )
 
     def _ids(self, described: Described, keys: Sequence[str]) -> dict[str, str]:
         """Return which record a key names: by the first external id field that has it, else it is the id itself.
