@@ -23,9 +23,9 @@ from integration_hub.connectors.records import Check, Page, ReadRequest, Record,
 from integration_hub.connectors.schema import ObjectSchema
 from integration_hub.connectors.sql import engine
 from integration_hub.connectors.sql import schema as sql_schema
-from integration_hub.connectors.sql.engine import MYSQL, POSTGRESQL, SQLITE
+from integration_hub.connectors.sql.engine import POSTGRESQL, SQLITE
 from integration_hub.connectors.sql.errors import translated
-from integration_hub.connectors.sql.objects import SqlObject, condition, read_objects
+from integration_hub.connectors.sql.objects import MYSQL, SqlObject, condition, read_objects
 from integration_hub.connectors.sql.statements import Samples, Statements, value
 from integration_hub.connectors.sql.values import LONG_AGO, key_text, key_value, moment, plain, raw
 from integration_hub.connectors.transport import Callout, Transport
@@ -55,7 +55,13 @@ class Sql(Scannable):
             required=True,
             choices=((POSTGRESQL, "PostgreSQL"), (MYSQL, "MySQL or MariaDB"), (SQLITE, "SQLite")),
         ),
-        Setting("host", "Server", help_text="Such as db.example.com.", only_for=("driver", _SERVERS)),
+        Setting(
+            "host",
+            "Server",
+            help_text="Such as db.example.com.",
+            only_for=("driver", _SERVERS),
+            check=engine.host_problem,
+        ),
         Setting(
             "port",
             "Port",
@@ -193,7 +199,7 @@ class Sql(Scannable):
         if samples is None:
             yield ScanPage([], 0)
             return
-        conditions = _conditions(request, statements, samples, kind)
+        conditions = _conditions(request, statements, samples, kind, self.config["driver"])
         total = self._number(statements.count(conditions), f"count {kind.name}")
         total = total if request.limit is None else min(total, request.limit)
         left, done = request.limit, False
@@ -207,7 +213,7 @@ class Sql(Scannable):
             done = len(rows) < size or left == 0
             if rows:
                 after = replace(request, after_id=records[-1].remote_id)
-                conditions = _conditions(after, statements, samples, kind)
+                conditions = _conditions(after, statements, samples, kind, self.config["driver"])
 
     def last_id(self, request: Scan) -> str:
         kind = self._kind(request.object_type)
@@ -215,7 +221,7 @@ class Sql(Scannable):
         samples = self._samples(statements)
         if samples is None:
             return ""
-        query = statements.last_key(_conditions(request, statements, samples, kind))
+        query = statements.last_key(_conditions(request, statements, samples, kind, self.config["driver"]))
         rows = self._ask(query, f"last {kind.name}")
         return key_text(rows[0][kind.key]) if rows else ""
 
@@ -295,7 +301,8 @@ class Sql(Scannable):
 
     @cached_property
     def _objects(self) -> Mapping[str, SqlObject]:
-        return declared(read_objects, self.config.get("objects", ""))
+        driver = self.config.get("driver", "")
+        return declared(lambda text: read_objects(text, by=driver), self.config.get("objects", ""))
 
     @cached_property
     def _engine(self) -> sa.Engine:
@@ -353,12 +360,14 @@ def _ends(request: ReadRequest | Scan, samples: Samples | None, kind: SqlObject)
     )
 
 
-def _conditions(request: Scan, statements: Statements, samples: Samples, kind: SqlObject) -> list[Any]:
+def _conditions(
+    request: Scan, statements: Statements, samples: Samples, kind: SqlObject, driver: str
+) -> list[Any]:
     try:
         after, up_to = (
             key_value(end, samples.key) if end else None for end in (request.after_id, request.up_to_id)
         )
-        where = condition(request.condition)
+        where = condition(request.condition, by=driver)
     except ValueError as error:
         raise ConfigError(f"The condition is refused: {error}", code="query") from None
     return statements.within(where, *_ends(request, samples, kind), after, up_to)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -9,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from integration_hub.connectors.errors import ConfigError
+from integration_hub.connectors.sql.objects import MYSQL
 
-POSTGRESQL, MYSQL, SQLITE = "postgresql", "mysql", "sqlite"
+POSTGRESQL, SQLITE = "postgresql", "sqlite"
 DRIVERS = {POSTGRESQL: "postgresql+psycopg", MYSQL: "mysql+pymysql", SQLITE: "sqlite+pysqlite"}
 CONNECT_SECONDS = 5
 SECONDS = 30
@@ -23,6 +27,9 @@ LONGEST_SECONDS = 45
 STEPS = 20_000
 """Instructions of SQLite between two looks at the clock."""
 _MAGIC = b"SQLite format 3\x00"
+OWN_TABLE = "syncs_connection"
+"""Stands in the hub's own database, and in copies of it."""
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*|[0-9A-Fa-f:.]+")
 _TLS = {"verify": "verify-full", "encrypt": "require", "off": "disable"}
 
 
@@ -39,6 +46,21 @@ def seconds_problem(text: str) -> str:
 def port_problem(text: str) -> str:
     fine = text.isascii() and text.isdecimal() and 0 < int(text) < 65536
     return "" if fine else "Enter a number from 1 to 65535."
+
+
+def host_problem(text: str) -> str:
+    """A path would be a local socket, where neither password nor certificate counts; a list has several servers."""
+    fine = _HOST.fullmatch(text)
+    return "" if fine else "Enter the name or address of one server, such as db.example.com."
+
+
+def trusted_authorities() -> str:
+    """Return the file with the certificates of the authorities that count.
+
+    The drivers bring libraries of their own, whose idea of where the machine keeps them may be wrong.
+    """
+    candidates = (os.environ.get("REQUESTS_CA_BUNDLE"), ssl.get_default_verify_paths().cafile)
+    return next((path for path in candidates if path and Path(path).is_file()), DEFAULT_CA_BUNDLE_PATH)
 
 
 def make_engine(config: Mapping[str, str]) -> Engine:
@@ -63,6 +85,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         if engine.dialect.name == POSTGRESQL:
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        elif engine.dialect.name == SQLITE:
+            _refuse_own_database(connection)
         yield connection
         connection.rollback()
 
@@ -77,6 +101,8 @@ def _url(kind: str, config: Mapping[str, str]) -> URL:
     host, port = config.get("host", "").strip(), config.get("port", "").strip()
     if not host or not config.get("database", "").strip():
         raise ConfigError("Server and database are needed.", remedy="Fill both fields in the connection.")
+    if host_problem(host):
+        raise ConfigError(f"“{host}” is not a server.", remedy=host_problem(host))
     if port and port_problem(port):
         raise ConfigError(f"“{port}” is not a port.", remedy="Enter a number from 1 to 65535, or nothing.")
     return URL.create(
@@ -98,7 +124,7 @@ def _postgresql(config: Mapping[str, str]) -> dict[str, Any]:
         "application_name": "integration-hub",
         "options": f"-c default_transaction_read_only=on -c statement_timeout={limit} -c TimeZone=UTC",
     }
-    return {**found, "sslrootcert": "system"} if mode == "verify-full" else found
+    return {**found, "sslrootcert": trusted_authorities()} if mode == "verify-full" else found
 
 
 def _mysql(config: Mapping[str, str]) -> dict[str, Any]:
@@ -111,7 +137,7 @@ def _mysql(config: Mapping[str, str]) -> dict[str, Any]:
     tls = config.get("tls", "") or "verify"
     if tls == "off":
         return {**found, "ssl_disabled": True}
-    context = ssl.create_default_context()
+    context = ssl.create_default_context(cafile=trusted_authorities())
     if tls == "encrypt":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -147,6 +173,17 @@ def _sqlite(config: Mapping[str, str]) -> Engine:
     )
     event.listen(engine, "connect", lambda connection, _: _limit_sqlite(connection, seconds_of(config)))
     return engine
+
+
+def _refuse_own_database(connection: Connection) -> None:
+    """Who may enter a connection must not see the sessions and password hashes of everybody thereby."""
+    found = connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = ?", (OWN_TABLE,)).first()
+    if found:
+        raise ConfigError(
+            "That is a database of the hub itself.",
+            code="database",
+            remedy="Enter the path of another; the hub's own is not read from.",
+        )
 
 
 def _limit_sqlite(connection: Any, seconds: int) -> None:

@@ -15,6 +15,13 @@ _LOGIN = re.compile(
 )
 _NO_DATABASE = re.compile(r"(?i)database .* does not exist|unknown database")
 _TLS = re.compile(r"(?i)\bssl\b|certificate|\btls\b")
+_BROKEN = re.compile(
+    r"(?i)syscall error|eof detected|unexpected eof|closed unexpectedly|connection reset|timed? ?out"
+)
+"""An encrypted connection breaks off like any other: that is no matter of its certificate."""
+_NO_TLS = re.compile(r"(?i)does not support ssl|server doesn't support it")
+_OTHER_NAME = re.compile(r"(?i)does not match host name|hostname mismatch|ip address mismatch")
+_UNTRUSTED = re.compile(r"(?i)certificate verify failed|self.signed|unable to get")
 _QUERY = re.compile(
     r"(?i)no such (table|column|function)|syntax error|unrecognized token|ambiguous column|readonly database"
     r"|not a database|unable to open|does not exist|has no column|not authorized|incomplete input"
@@ -55,9 +62,8 @@ def translated(failure: Exception) -> ConnectorError:
         return ConfigError(
             f"The database refused the query: {_first_line(said)}", code="query", remedy=REMEDY
         )
-    if _TLS.search(said):
-        remedy = "Choose another encryption, or check the server's certificate."
-        return ConfigError("The encrypted connection failed.", code="tls", remedy=remedy)
+    if _TLS.search(said) and not _BROKEN.search(said):
+        return _tls_error(said)
     if isinstance(failure, exc.DBAPIError | OSError):
         return RetryableError(
             f"The database cannot be reached or broke off{f' ({code})' if code else ''}.",
@@ -66,6 +72,20 @@ def translated(failure: Exception) -> ConnectorError:
         )
     kind = type(failure).__name__
     return ConfigError(f"The database cannot be asked: {kind}.", code="query", remedy=REMEDY)
+
+
+def _tls_error(said: str) -> ConfigError:
+    if _NO_TLS.search(said):
+        words, remedy = "The server does not encrypt.", "Let it offer TLS, or choose another encryption."
+    elif _OTHER_NAME.search(said):
+        words = "The certificate of the server is for another name."
+        remedy = "Enter the server's name as its certificate has it."
+    elif _UNTRUSTED.search(said):
+        words = "The certificate of the server is not trusted."
+        remedy = "Let REQUESTS_CA_BUNDLE name a file with the certificate of its authority."
+    else:
+        words, remedy = "The encrypted connection failed.", "Check the server's certificate and its TLS."
+    return ConfigError(words, code="tls", remedy=remedy)
 
 
 def _code(original: Any) -> str:
