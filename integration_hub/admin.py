@@ -45,6 +45,13 @@ STALE = (
 MOVED = "Nothing was saved: something this refers to was changed or deleted meanwhile. Look again and repeat."
 
 
+def _name_boxes(form: Any) -> None:
+    for name, field in form.fields.items():
+        box = getattr(field.widget, "widget", field.widget)  # out of the links around a choice of rows
+        for widget in getattr(box, "widgets", (box,)):
+            widget.attrs.setdefault("aria-label", field.label or name)
+
+
 def _show_all_fields(adminform: Any) -> None:
     """Show also the fields that depend on another's input: a page that only shows has no inputs to go by."""
     adminform.model_admin = copy(adminform.model_admin)
@@ -73,6 +80,8 @@ class HubModelAdmin(ModelAdmin):  # type: ignore[misc]  # the theme has no types
     change_form_outer_before_template: str | None = "hub/panel.html"
     change_form_before_template = "hub/loaded.html"
     list_per_page = 50
+    part_of = ""
+    """The field that names the row which this one is a part of, for the way to its page."""
     empty: ClassVar[tuple[str, str]] = ("", "")
     """What an empty list says: that nothing is here, and what would bring something."""
     empty_next: ClassVar[tuple[str, str] | None] = None
@@ -225,6 +234,23 @@ class LogModelAdmin(HubModelAdmin):
 class HubInline(TabularInline):  # type: ignore[misc]  # the theme has no types
     extra = 0
     hide_title = True
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Give each box the name of its column, for those who do not see it above."""
+        formset = super().get_formset(request, obj, **kwargs)
+
+        class Named(formset):  # type: ignore[misc, valid-type]
+            def add_fields(self, form: Any, index: int | None) -> None:
+                super().add_fields(form, index)
+                _name_boxes(form)
+
+            @property
+            def empty_form(self) -> Any:
+                form = super().empty_form
+                _name_boxes(form)
+                return form
+
+        return Named
 
 
 class HubStacked(StackedInline):  # type: ignore[misc]  # the theme has no types

@@ -6,10 +6,14 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from django import template
+from django.contrib import admin
+from django.db.models import Model
+from django.template import Context
 from django.utils.safestring import SafeString
 
 from integration_hub.connectors.moments import lasting
 from integration_hub.console import pills
+from integration_hub.console.navigation import Crumb, crumbs
 from routing.models import FlowRun
 from syncs.models.deliveries import DeliveryState
 
@@ -53,3 +57,19 @@ def stage_pill(run: FlowRun) -> SafeString:
 @register.filter
 def state_pill(state: str) -> SafeString:
     return pills.of_choice(state, DeliveryState(state).label)
+
+
+@register.simple_tag(takes_context=True)
+def way_here(context: Context) -> list[Crumb]:
+    """Return the way to the page that is shown. A page about one row names it as `subject`."""
+    title = str(context.get("content_title") or context.get("title") or "")
+    row = context.get("original") or context.get("object")
+    if not isinstance(row, Model):  # the page of a new row, a list, or a page of the console
+        subject, opts = context.get("subject"), context.get("opts")
+        if isinstance(subject, Model):
+            return crumbs(type(subject), subject, leaf=title)
+        leaf = title if context.get("add") else ""
+        return crumbs(opts.model, leaf=leaf) if opts else [Crumb(title)]
+    page = admin.site.get_model_admin(type(row)) if admin.site.is_registered(type(row)) else None
+    whole = getattr(row, getattr(page, "part_of", "") or "pk")
+    return crumbs(type(whole), whole, row) if isinstance(whole, Model) else crumbs(type(row), row)

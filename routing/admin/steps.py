@@ -78,6 +78,7 @@ class FlowStepAdmin(HubModelAdmin):
     search_fields = ("name", "key")
     prepopulated_fields = {"key": ("name",)}
     inlines = (SentInline, RememberedInline, TransitionInline)
+    part_of = "flow"
     buttons = ("to_flow",)
     conditional_fields = {
         "connection": "['write', 'tie', 'call'].includes(kind)",
