@@ -92,6 +92,6 @@ def _as_destination(connector: object, connection: Connection) -> Destination:
     if not isinstance(connector, Destination):
         raise ConfigError(
             f"{connection} cannot be written to.",
-            remedy="Choose a connection for the sync that takes records, such as Iterable.",
+            remedy="Choose a connection for the sync that takes records, such as Iterable or HubSpot.",
         )
     return connector

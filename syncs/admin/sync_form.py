@@ -17,7 +17,10 @@ SOURCES = "source-fields"
 PATHS = "destination-paths"
 TYPES = "object-types"
 """The lists that all boxes of their kind share."""
-WHAT_IT_WRITES = "At Iterable: user, event (one for each change), or a list that users are put on."
+WHAT_IT_WRITES = (
+    "HubSpot: contacts, companies, deals … Salesforce: Contact, Account … Iterable: user, event (one for each change), "
+    "or a list that users are put on. REST API: an object that its connection declares."
+)
 
 if TYPE_CHECKING:
     _FormSet = BaseInlineFormSet[Any, Any, Any]  # generic in its stubs only
@@ -54,8 +57,8 @@ class LineForm(ModelForm):
     class Meta:
         model = FieldMapping
         fields = (
-            "position", "source", "destination", "transform", "expression", "default", "when_empty",
-            "value_map", "unknown_value", "write_mode", "winner", "required",
+            "position", "source", "destination", "transform", "write_mode", "required",
+            "expression", "default", "when_empty", "value_map", "unknown_value", "winner",
         )  # fmt: skip
         widgets = {
             "source": SuggestedInput(SOURCES),
@@ -72,6 +75,9 @@ class LineForm(ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["position"].required = False
+        for field in self.fields.values():
+            if field.help_text:
+                field.widget.attrs.setdefault("title", field.help_text)
 
     def clean_position(self) -> int:
         """Put a line without a number at the end."""

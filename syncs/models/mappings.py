@@ -81,8 +81,12 @@ class FieldMapping(models.Model):
 
     sync = models.ForeignKey("syncs.Sync", on_delete=models.CASCADE, related_name="mappings")
     position = models.PositiveSmallIntegerField(default=1)
-    source = models.CharField(max_length=200, blank=True, help_text="Such as Account.Name.")
-    destination = models.CharField(max_length=200, help_text="Such as dataFields.Company.Name.")
+    source = models.CharField(
+        max_length=200, blank=True, help_text="A field of the stream, such as Account.Name."
+    )
+    destination = models.CharField(
+        max_length=200, help_text="Such as email; at Iterable with the whole path: dataFields.Company.Name."
+    )
     transform = models.CharField(max_length=10, choices=Transform.choices, blank=True, default=Transform.NONE)
     expression = models.TextField(
         blank=True, help_text="For Liquid: `value` is the source field, `record` all of it."

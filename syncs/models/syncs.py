@@ -47,7 +47,8 @@ class Sync(models.Model):
         "match key",
         max_length=200,
         default="email",
-        help_text="The destination path that finds the record there: email, or userId.",
+        help_text="The destination field that finds the record there: email or userId at Iterable, a unique property at "
+        "HubSpot, an external id at Salesforce.",
     )
     precedence = models.PositiveSmallIntegerField(
         default=50,
@@ -58,14 +59,14 @@ class Sync(models.Model):
         "write the source id to",
         max_length=200,
         blank=True,
-        help_text="A destination path that takes the id of the source record, such as order_system_id.",
+        help_text="A destination field that takes the id of the source record, such as order_system_id.",
     )
     when_deleted = models.CharField(max_length=10, choices=WhenDeleted.choices, default=WhenDeleted.IGNORE)
     deleted_path = models.CharField(
         "mark deleted in",
         max_length=200,
         blank=True,
-        help_text="The destination path that is set to true, such as dataFields.Salesforce.IsDeleted.",
+        help_text="The destination field that is set to true, such as is_deleted, or dataFields.Salesforce.IsDeleted at Iterable.",
     )
 
     counterpart = models.OneToOneField(
