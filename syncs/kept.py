@@ -28,5 +28,5 @@ class ConnectionKeeper:
     def replace_secret(self, name: str, value: str) -> None:
         with transaction.atomic():
             connection = Connection.objects.select_for_update().get(pk=self.pk)
-            connection.secrets = {**connection.secrets, name: secrets.stored(value)}
+            connection.secrets = {**connection.secrets, name: {"encrypted": secrets.encrypt(value)}}
             connection.save(update_fields=["secrets"])

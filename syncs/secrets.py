@@ -12,6 +12,10 @@ from django.conf import settings
 from integration_hub.connectors.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "env:"
+HUBS_OWN = frozenset(
+    {"SECRET_KEY", "HUB_SECRET_KEYS", "DATABASE_URL", "REDIS_URL", "METRICS_TOKEN", "POSTGRES_PASSWORD"}
+)
+"""Variables with which whoever enters a connection could send the hub's own keys to an address of theirs."""
 
 
 def encrypt(text: str) -> str:
@@ -36,9 +40,11 @@ def rotated(token: str) -> str:
 
 
 def stored(value: str) -> dict[str, str]:
-    """Return how a secret is kept: `env:NAME` by its name, everything else encrypted."""
+    """Return how a secret that a person entered is kept: `env:NAME` by its name, everything else encrypted."""
     if value.startswith(ENVIRONMENT_PREFIX):
-        return {"env": value.removeprefix(ENVIRONMENT_PREFIX).strip()}
+        name = value.removeprefix(ENVIRONMENT_PREFIX).strip()
+        _refuse_own(name)
+        return {"env": name}
     return {"encrypted": encrypt(value)}
 
 
@@ -52,6 +58,7 @@ def revealed(kept: dict[str, Any] | None) -> str:
     if "encrypted" in kept:
         return decrypt(kept["encrypted"])
     name = kept["env"]
+    _refuse_own(name)
     if name in os.environ:
         return os.environ[name]
     path = os.environ.get(f"{name}_FILE", "")
@@ -62,6 +69,20 @@ def revealed(kept: dict[str, Any] | None) -> str:
         code="secret_missing",
         remedy=f"Set {name} (or {name}_FILE) for every process of the hub, or enter the secret itself.",
     )
+
+
+def is_own(name: str) -> bool:
+    """Say whether a variable, or the file that it names, belongs to the hub itself and to no connection."""
+    return name.upper().removesuffix("_FILE") in HUBS_OWN
+
+
+def _refuse_own(name: str) -> None:
+    if is_own(name):
+        raise ConfigError(
+            f"{name} belongs to the hub itself.",
+            code="secret_missing",
+            remedy="Name a variable of the vendor's secret, such as SLACK_BOT_TOKEN.",
+        )
 
 
 def _read(name: str, path: str) -> str:

@@ -10,6 +10,7 @@ from integration_hub.configuration.sections import SECTIONS, Document, Entry, Se
 from integration_hub.configuration.validate import did_you_mean
 from integration_hub.connectors import registry
 from integration_hub.connectors.contract import Setting, Source
+from syncs import secrets
 from syncs.models import Stream
 
 
@@ -21,6 +22,7 @@ def problems(current: Document, wanted: Document) -> list[str]:
             before = current[section.name].get(key)
             found += _incomplete(section, key, entry, new=before is None)
             found += _references(section, key, entry, current, wanted)
+            found += _own_variables(section, key, entry)
             if section.name == "connections":
                 found += _connection(key, entry, before or {})
     found += _two_defaults(wanted)
@@ -75,6 +77,13 @@ def _secrets(key: str, given: Mapping[str, object], fields: Mapping[str, Setting
         if name not in known:
             where = path("connections", key, "secrets", name)
             yield f"{where}: there is no such secret. {did_you_mean(name, known)}"
+
+
+def _own_variables(section: Section, key: str, entry: Entry) -> Iterator[str]:
+    for name, value in (entry.get("secrets") or {}).items():
+        if isinstance(value, Mapping) and secrets.is_own(str(value["env"])):
+            where = path(section.name, key, "secrets", name)
+            yield f"{where}: {value['env']} belongs to the hub itself. Name a variable of the vendor's secret."
 
 
 def _settings(key: str, given: Mapping[str, object], fields: Mapping[str, Setting]) -> Iterator[str]:

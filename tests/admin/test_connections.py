@@ -102,6 +102,7 @@ def test_a_secret_can_name_an_environment_variable(page, db, said, monkeypatch):
     ("values", "sentence"),
     [
         ({"secret_client_secret": "env:not a name"}, "After env: comes the name of an environment variable"),
+        ({"secret_client_secret": "env:SECRET_KEY"}, "SECRET_KEY belongs to the hub itself."),
         (
             {"secret_client_secret": "new", "remove_client_secret": "on"},
             "Either enter a new one or remove it, not both.",

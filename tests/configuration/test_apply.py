@@ -218,6 +218,20 @@ def test_a_secret_that_is_missing_is_only_a_warning(secret, warning):
     assert Connection.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"connections": {"slack": {"name": "S", "kind": "slack", "secrets": {"bot_token": {"env": "SECRET_KEY"}}}}},
+        {"event_sources": {"shop": {"name": "Shop", "secrets": {"first": {"env": "HUB_SECRET_KEYS"}}}}},
+    ],
+)  # fmt: skip
+def test_the_hubs_own_keys_are_nobodys_secret(document):
+    with pytest.raises(ConfigurationError, match="belongs to the hub itself"):
+        imported(document)
+
+    assert not Connection.objects.exists()
+
+
 def test_a_variable_may_be_given_as_a_file(monkeypatch):
     monkeypatch.setenv("HUB_TEST_UNSET_FILE", "/run/secrets/token")
 

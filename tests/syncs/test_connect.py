@@ -34,6 +34,31 @@ def test_a_secret_may_name_an_environment_variable(monkeypatch, tmp_path):
     assert connect.secret_names(slack)["bot_token"] == "environment variable MY_TOKEN"
 
 
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "HUB_SECRET_KEYS", "DATABASE_URL", "secret_key", "SECRET_KEY_FILE"]
+)
+def test_the_hubs_own_keys_are_no_secret_of_a_connection(monkeypatch, name):
+    """Else whoever may enter a connection could have them sent to an address of theirs."""
+    monkeypatch.setenv(name, "the-hubs-own")
+    slack = make_slack(secrets={"bot_token": "xoxb-1"})
+
+    with pytest.raises(ConfigError, match=f"{name} belongs to the hub itself"):
+        connect.set_secret(slack, "bot_token", f"env:{name}")
+    slack.secrets = {"bot_token": {"env": name}}  # as it may have been stored before
+    with pytest.raises(ConfigError, match="belongs to the hub itself"):
+        connect.configuration(slack)
+
+
+def test_a_secret_that_a_vendor_replaced_names_no_variable(monkeypatch):
+    monkeypatch.setenv("OTHERS_TOKEN", "of another vendor")
+    slack = make_slack(secrets={"bot_token": "xoxb-1"})
+
+    kept.ConnectionKeeper(slack).replace_secret("bot_token", "env:OTHERS_TOKEN")
+
+    slack.refresh_from_db()
+    assert connect.configuration(slack)["bot_token"] == "env:OTHERS_TOKEN"
+
+
 def test_a_file_that_cannot_be_read_is_a_sentence(monkeypatch, tmp_path):
     slack = make_slack(secrets={"bot_token": "env:MY_TOKEN"})
     monkeypatch.setenv("MY_TOKEN_FILE", str(tmp_path / "gone"))
