@@ -485,7 +485,7 @@ def test_an_oauth_token_is_kept_and_shared(portal, version):
 def test_an_oauth_token_is_renewed_before_it_expires(portal, simulator):
     keeper = MemoryKeeper()
     with oauth(portal, keeper) as hubspot:
-        hubspot.session._clock = lambda: portal.clock().timestamp()
+        hubspot.transport.clock = portal.clock
         hubspot.check()
         simulator.set_clock(NOON + timedelta(minutes=28))
         assert hubspot.check().ok

@@ -55,7 +55,8 @@ def vendor():
 
 def make_session(config, *, keeper=None, base_url=PRODUCTION):
     transport = make_transport(base_url, classify=classify)
-    return Session(config, transport, keeper or MemoryKeeper(), clock=NOON.timestamp)
+    transport.clock = lambda: NOON
+    return Session(config, transport, keeper or MemoryKeeper())
 
 
 def form_of(call):

@@ -8,6 +8,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from routing import preview, rulebook
 from routing.models import Decision
@@ -189,14 +190,14 @@ class TestReplay:
             trigger="enters",
         )
 
-    def change(self, rule, rating, age, **values):
-        when = NOON - age
+    def change(self, rule, rating, age, now=NOON, **values):
+        when = now - age
         values.setdefault("record_id", "00Q1")
         return make_change(
             rule.stream,
             owner_id="005P",
             modified_at=when,
-            created_at=NOON - days(20),
+            created_at=now - days(20),
             captured_at=when + timedelta(minutes=1),
             values={"Rating": rating},
             **values,
@@ -232,20 +233,22 @@ class TestReplay:
         assert not Decision.objects.exists()
 
     def test_the_command_tells_what_would_go_out_and_counts_the_rest(self, rule):
-        self.change(rule, "Cold", days(3))
-        self.change(rule, "Hot", days(2), title="Ann Lee")
+        now = timezone.now()
+        self.change(rule, "Cold", days(3), now)
+        self.change(rule, "Hot", days(2), now, title="Ann Lee")
         out = StringIO()
 
         call_command("simulate_rule", "hot", stdout=out)
 
         assert out.getvalue().splitlines() == [
-            "Ann Lee (2026-11-18 12:00:00 UTC): Matched. Goes to Priya Nair.",
+            f"Ann Lee ({now - days(2):%Y-%m-%d %H:%M:%S} UTC): Matched. Goes to Priya Nair.",
             "2 changes in 7 days: 1 Criteria not met, 1 Matched.",
         ]
 
     def test_the_command_gives_every_change_as_json(self, rule):
-        self.change(rule, "Cold", days(3))
-        self.change(rule, "Hot", days(2))
+        now = timezone.now()
+        self.change(rule, "Cold", days(3), now)
+        self.change(rule, "Hot", days(2), now)
         out = StringIO()
 
         call_command("simulate_rule", "hot", "--json", stdout=out)

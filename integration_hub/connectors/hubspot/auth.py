@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -96,18 +95,10 @@ def missing(config: Mapping[str, str]) -> list[str]:
 class Session:
     """Calls in the name of the app or service key."""
 
-    def __init__(
-        self,
-        config: Mapping[str, str],
-        transport: Transport,
-        keeper: Keeper,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, config: Mapping[str, str], transport: Transport, keeper: Keeper) -> None:
         self._config = dict(config)
         self._transport = transport
         self._keeper = keeper
-        self._clock = clock
         self._token = ""
         self._expires_at = 0.0
 
@@ -140,14 +131,14 @@ class Session:
             return self._config["access_token"].strip()
         if not self._token:
             self._recall()
-        if self._token and self._clock() < self._expires_at - RENEW_BEFORE:
+        if self._token and self._transport.clock().timestamp() < self._expires_at - RENEW_BEFORE:
             return self._token
         return self._renewed(refused=self._token)
 
     def _renewed(self, *, refused: str) -> str:
         """Take the token that another worker got meanwhile, else a new one."""
         self._recall()
-        fresh = self._clock() < self._expires_at - RENEW_BEFORE
+        fresh = self._transport.clock().timestamp() < self._expires_at - RENEW_BEFORE
         if self._token and self._token != refused and fresh:
             return self._token
         form = {name: self._config[name] for name in ("client_id", "client_secret", "refresh_token")}
@@ -174,7 +165,7 @@ class Session:
             lifetime = float(answer.get("expires_in") or LIFETIME)
         except (TypeError, ValueError):
             lifetime = LIFETIME
-        self._token, self._expires_at = token, self._clock() + lifetime
+        self._token, self._expires_at = token, self._transport.clock().timestamp() + lifetime
         kept = {"access_token": token, "expires_at": str(self._expires_at), "settings": self._fingerprint()}
         self._keeper.remember(kept)
 

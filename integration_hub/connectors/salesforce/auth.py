@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jwt
@@ -150,18 +149,10 @@ class Session:
     raised at once: repeating it would lock the user out.
     """
 
-    def __init__(
-        self,
-        config: Mapping[str, str],
-        transport: Transport,
-        keeper: Keeper,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, config: Mapping[str, str], transport: Transport, keeper: Keeper) -> None:
         self._config = dict(config)
         self._transport = transport
         self._keeper = keeper
-        self._clock = clock
         self._overridden = transport.base_url not in {PRODUCTION, SANDBOX}
         self._tokens: Mapping[str, str] = {}
 
@@ -304,7 +295,7 @@ class Session:
             "iss": self._config["client_id"],
             "sub": self._config["username"],
             "aud": SANDBOX if is_sandbox else PRODUCTION,
-            "exp": int(self._clock()) + ASSERTION_LIFETIME,
+            "exp": int(self._transport.clock().timestamp()) + ASSERTION_LIFETIME,
         }
         key = self._config["private_key"].replace("\\n", "\n").strip()
         try:
