@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, ClassVar
 
@@ -70,7 +70,7 @@ class HubSpot(Source, FieldMaker, People):
         super().__init__(config, transport, keeper)
         transport.classify = self._judge
         self.session = Session(config, transport, keeper)
-        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.clock = transport.clock
         self.zone: tzinfo = UTC
         """The zone in which dates in filters are meant."""
         self._made: Made = {}
