@@ -12,7 +12,6 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from routing.conditions import CriterionError
 from routing.flows import steps as flow_steps
 from routing.flows.shapes import BookedFlow, BookedStep, Refusal, StepRequest
 from routing.flows.steps import DONE, REJECTED
@@ -88,34 +87,19 @@ class Passage:
             self._park(delivery.error_code, delivery.error, delivery.remedy)
 
     def answered(self, step: BookedStep, tried: StepTry) -> None:
-        """Remember what the step remembers and go to the next one; without one the run is parked.
-
-        A refusal is nothing to remember from.
-        """
+        """Remember what the step remembers and go to the next one; without one the run is parked."""
         scope = {
             "event": self.run.event.data or {},
             "session": self.run.session,
             "answer": tried.answer or {},
         }
-        if tried.outcome != REJECTED:
-            after = flow_steps.remember(step, scope)
-            if isinstance(after, Refusal):
-                self._refuse(after, tried)
-                return
-            scope["session"] = self.run.session = after
-        try:
-            chosen = flow_steps.choose(step, tried.outcome, tried.status, scope, self.now)
-        except CriterionError as error:
-            self._refuse(Refusal("condition", str(error), "Correct the condition, then resume."), tried)
+        way = flow_steps.onward(self.flow, step, tried.outcome, tried.status, scope, self.now)
+        self.run.session = way.session
+        if isinstance(way.target, Refusal):
+            self._refuse(way.target, tried)
             return
-        target = self.flow.step(chosen.target) if chosen else None
-        if target is None:
-            status = f" ({tried.status})" if tried.status else ""
-            reason = f"No transition of “{step.name}” takes the outcome “{tried.outcome}”{status}."
-            self._refuse(Refusal("no_transition", reason, "Add one and resume, or skip to a step."), tried)
-            return
-        tried.next_key = target.key
-        self._stand(target)
+        tried.next_key = way.target.key
+        self._stand(way.target)
 
     def _refused(self, step: BookedStep, tried: StepTry, delivery: Delivery) -> None:
         code, reason = tried.code, tried.reason

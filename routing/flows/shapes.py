@@ -105,6 +105,15 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Onward:
+    """Where a run goes from an answered step, or why it stays there; and its session then."""
+
+    session: dict[str, Any]
+    target: BookedStep | Refusal
+    chosen: BookedTransition | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StepRequest:
     """What a step would send. `connection_id` None: nothing leaves, the hub does it by itself.
 

@@ -14,9 +14,18 @@ from typing import Any
 
 from integration_hub.connectors.records import Operation
 from integration_hub.liquid import TemplateError
-from routing.conditions import Criterion
+from routing.conditions import Criterion, CriterionError
 from routing.flows import calls, conditions
-from routing.flows.shapes import BookedField, BookedStep, BookedTransition, Refusal, Scope, StepRequest
+from routing.flows.shapes import (
+    BookedField,
+    BookedFlow,
+    BookedStep,
+    BookedTransition,
+    Onward,
+    Refusal,
+    Scope,
+    StepRequest,
+)
 from syncs.engine import mapping
 from syncs.engine.mapping import LIQUID as LIQUID
 
@@ -48,6 +57,31 @@ def prepare(step: BookedStep, scope: Scope) -> StepRequest | Refusal:
         return _refusal(refusal)
     except TemplateError as error:
         return Refusal("liquid", f"A text of the step cannot be rendered. {error}", "Correct the step.")
+
+
+def onward(
+    flow: BookedFlow, step: BookedStep, outcome: str, status: int | None, scope: Scope, now: datetime
+) -> Onward:
+    """Return what comes of an answer: what is remembered of it, and the way on. A refusal is nothing to remember from.
+
+    `scope` holds the answer, and the session as it was before. What a run does and what a trial shows is this.
+    """
+    session = dict(scope.get("session") or {})
+    if outcome != REJECTED:
+        after = remember(step, scope)
+        if isinstance(after, Refusal):
+            return Onward(session, after)
+        session = after
+    try:
+        chosen = choose(step, outcome, status, {**scope, "session": session}, now)
+    except CriterionError as error:
+        return Onward(session, Refusal("condition", str(error), "Correct the condition, then resume."))
+    target = flow.step(chosen.target) if chosen else None
+    if target is None:
+        shown = f" ({status})" if status else ""
+        reason = f"No transition of “{step.name}” takes the outcome “{outcome}”{shown}."
+        return Onward(session, Refusal("no_transition", reason, "Add one and resume, or skip to a step."))
+    return Onward(session, target, chosen)
 
 
 def remember(step: BookedStep, scope: Scope) -> dict[str, Any] | Refusal:

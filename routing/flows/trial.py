@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from integration_hub.connectors.records import Operation
 from routing.conditions import CriterionError
 from routing.flows import conditions
 from routing.flows.shapes import BookedFlow, BookedStep, BookedTransition, Refusal, StepRequest
-from routing.flows.steps import REJECTED, choose, prepare, remember
+from routing.flows.steps import onward, prepare
 from syncs.engine import mapping
 
 MOST = 50
@@ -79,7 +79,7 @@ def run(flow: BookedFlow, event: Any, outcomes: Mapping[str, str], now: datetime
     walked: list[TrialStep] = []
     step = flow.first
     while step is not None and len(walked) < MOST:
-        one, session = _walk(step, event, session, outcomes.get(step.key, "ok"), now, len(walked))
+        one, session = _walk(flow, step, event, session, outcomes.get(step.key, "ok"), now, len(walked))
         walked.append(one)
         if step.kind == "end" or not one.next_key:
             break
@@ -103,7 +103,13 @@ def _start(flow: BookedFlow, event: Mapping[str, Any], now: datetime) -> tuple[s
 
 
 def _walk(
-    step: BookedStep, event: Any, session: dict[str, Any], wanted: str, now: datetime, number: int
+    flow: BookedFlow,
+    step: BookedStep,
+    event: Any,
+    session: dict[str, Any],
+    wanted: str,
+    now: datetime,
+    number: int,
 ) -> tuple[TrialStep, dict[str, Any]]:
     """Return the step as tried, and the session after it."""
     if step.kind == "end":
@@ -120,19 +126,12 @@ def _walk(
         return TrialStep(step, shown, leaves, Answered("", int(wanted)), problem=problem), session
     answered = _answer(step, wanted, number) if leaves else Answered("done")
     scope = {"event": event, "session": session, "answer": answered.answer or {}}
-    after = remember(step, scope) if answered.outcome != REJECTED else session
-    if isinstance(after, Refusal):
-        return TrialStep(step, shown, leaves, answered, problem=_parked(after)), session
-    fresh = {name: value for name, value in after.items() if session.get(name) != value}
-    try:
-        chosen = choose(step, answered.outcome, answered.status, {**scope, "session": after}, now)
-    except CriterionError as error:
-        return TrialStep(step, shown, leaves, answered, fresh, problem=f"The run is parked: {error}"), after
-    if chosen is None:
-        why = f"no transition takes “{answered.outcome}”. Add one, or correct the cause and retry."
-        problem = f"The run is parked: {why}"
-        return TrialStep(step, shown, leaves, answered, fresh, problem=problem), after
-    return TrialStep(step, shown, leaves, answered, fresh, _why(chosen), chosen.target), after
+    way = onward(flow, step, answered.outcome, answered.status, scope, now)
+    fresh = {name: value for name, value in way.session.items() if session.get(name) != value}
+    tried = TrialStep(step, shown, leaves, answered, fresh)
+    if isinstance(way.target, Refusal):
+        return replace(tried, problem=_parked(way.target)), way.session
+    return replace(tried, taken=_why(way.chosen), next_key=way.target.key), way.session
 
 
 def _answer(step: BookedStep, wanted: str, number: int) -> Answered:
@@ -203,7 +202,9 @@ def _parked(refusal: Refusal) -> str:
     return f"The run is parked: {refusal.reason} {refusal.remedy}".strip()
 
 
-def _why(chosen: BookedTransition) -> str:
+def _why(chosen: BookedTransition | None) -> str:
+    if chosen is None:
+        return ""
     if not chosen.field:
         return f"“{chosen.outcome}” takes it"
     return f"“{chosen.outcome}” takes it, as {chosen.field} {chosen.operator} {chosen.value}".rstrip()

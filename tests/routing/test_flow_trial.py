@@ -66,7 +66,7 @@ def test_an_outage_keeps_the_run_on_its_step(flow):
 def test_a_refusal_without_a_transition_parks_the_run(flow):
     trial = tried(flow, contact="rejected")
 
-    assert "no transition takes “rejected”" in trial.end
+    assert "No transition of “Contact” takes the outcome “rejected” (400)." in trial.end
     assert not trial.ended
 
 
