@@ -114,7 +114,7 @@ def prepare(batch: Sequence[Delivery], destination: Destination) -> Prepared:
     is_event = batch[0].object_type in destination.event_types
     synced = {one.pk for one in batch if one.sync_id is not None and not is_event}
     own = [delivery for delivery in batch if delivery.pk in synced]
-    known = _Known(own, looks_first=destination.gives_ids)
+    known = _Known(own, destination)
     needless = known.sorted_out()
     asked = Asked(batch)
     for delivery in batch:
@@ -239,9 +239,10 @@ def siblings(sync: Sync) -> dict[int, Sync]:
 class _Known:
     """What a batch must know when it is sent: its syncs, the links of its records, and who else has their keys."""
 
-    def __init__(self, deliveries: Sequence[Delivery], *, looks_first: bool) -> None:
-        self.looks_first = looks_first
+    def __init__(self, deliveries: Sequence[Delivery], destination: Destination) -> None:
+        self.looks_first = destination.gives_ids
         """Whether a record is new there is looked up: it may have been there before the hub."""
+        self.exchanges = destination.exchanges
         by_sync: dict[int, list[Delivery]] = {}
         for delivery in deliveries:
             by_sync.setdefault(delivery.sync_id or 0, []).append(delivery)
@@ -317,7 +318,7 @@ class _Known:
         values = payload["values"]
         is_new = link is None or link.written_at is None
         is_circling = self._mover(delivery) in self.circling
-        is_taken = is_circling or bool(self._in_the_way(delivery, match))
+        is_taken = (is_circling and not self.exchanges) or bool(self._in_the_way(delivery, match))
         if is_new and payload.get("on_create") and not is_taken and not self.looks_first:
             values = merge(copy.deepcopy(values), payload["on_create"])
         if sync.external_id_path and not payload.get("deleted"):

@@ -56,6 +56,7 @@ class HubSpot(Source, FieldMaker, People):
     }
     batch_size: ClassVar[int] = MOST_INPUTS
     gives_ids: ClassVar[bool] = True
+    exchanges: ClassVar[bool] = True
     fixed_fields: ClassVar[bool] = True
     write_scope: ClassVar[str] = CALLS
     repeatable: ClassVar[frozenset[Operation]] = frozenset(

@@ -10,6 +10,7 @@ from integration_hub.connectors.hubspot.batches import BatchAnswer, BatchRow, Ra
 from integration_hub.connectors.hubspot.errors import CONFLICT, NOT_FOUND, HubSpotRefusedError
 from integration_hub.connectors.hubspot.finding import Finder
 from integration_hub.connectors.hubspot.identity import Job, Key, job_of, key_kind, waves
+from integration_hub.connectors.hubspot.moving import Moves
 from integration_hub.connectors.hubspot.values import same
 from integration_hub.connectors.records import Operation, Outcome, RecordResult, WriteRequest
 
@@ -35,6 +36,7 @@ class Writing:
         self.names = list(dict.fromkeys(name for job in self.jobs for name in job.values))
         self.finder = Finder(api, self.object_type, self.kind, self.field)
         self.made = made
+        self.moves = Moves(self.jobs, self._former)
 
     def results(self) -> list[RecordResult]:
         """Do it. An error that concerns all of them is raised; else each write has its result."""
@@ -132,7 +134,7 @@ class Writing:
 
     def _change(self, jobs: Sequence[Job]) -> None:
         """Update by id. One that is gone loses its id, to be looked for again; what changes nothing is not sent."""
-        waiting = []
+        waiting: list[Job] = []
         for job in jobs:
             if self._payload(job):
                 waiting.append(job)
@@ -141,8 +143,26 @@ class Writing:
         while waiting:
             # Two keys may lead to one record, and a batch must not name it twice.
             batch = list({job.record_id: job for job in reversed(waiting)}.values())[::-1]
-            self._in_batches(batch, self._update_batch)
+            self._in_batches(self.moves.in_order(batch), self._update_batch, self._refuse)
             waiting = [job for job in waiting if job not in batch]
+        self._exchange()
+
+    def _exchange(self) -> None:
+        """Send again those whose new key another one had, now that it has left; see `Moves` for circles."""
+        try:
+            while True:
+                jobs = self.moves.next()
+                if jobs:
+                    self._in_batches(jobs, self._update_batch, self._refuse)
+                    continue
+                first = self.moves.to_empty()
+                if first is None:
+                    break
+                self.api.patch(self.object_type, first.record_id, {self.field: ""})
+        except ConnectorError:
+            self.moves.reopen()
+            raise
+        self.moves.give_up()
 
     def _payload(self, job: Job) -> dict[str, str]:
         """Return what is to be written. The match key is not, unless the record moves to it.
@@ -165,18 +185,29 @@ class Writing:
         for job, row in zip(jobs, rows, strict=True):
             one = said.get(job.ref)
             if isinstance(one, HubSpotRefusedError) and one.code != NOT_FOUND:
-                job.fail(one)
+                self._refuse(job, one)
             elif one is None or isinstance(one, HubSpotRefusedError):
                 self._follow(job, row)
             else:
                 job.end(Outcome.UPDATED, one, 200)
+
+    def _refuse(self, job: Job, error: RejectedError) -> None:
+        """Fail an update, unless what is in its way may go away."""
+        if (
+            isinstance(error, HubSpotRefusedError)
+            and error.code == CONFLICT
+            and self.field in self._payload(job)
+        ):
+            self.moves.refused(job, error)
+        else:
+            job.fail(error)
 
     def _follow(self, job: Job, row: BatchRow) -> None:
         """Update a record that the batch did not find: a single call is led on to what it was merged into."""
         try:
             raw = self.api.patch(self.object_type, job.record_id, row.properties)
         except RejectedError as error:
-            job.fail(error)
+            self._refuse(job, error)
             return
         if raw is not None:
             job.end(Outcome.UPDATED, raw, 200)

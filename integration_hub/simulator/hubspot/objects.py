@@ -26,7 +26,7 @@ class Objects:
     portal: Portal
     ties: Associations
     order: random.Random = field(default_factory=lambda: random.Random(17))  # noqa: S311 - no secret
-    """Batches answer in another order than they were asked."""
+    """Batches answer in another order than they were asked, and update in yet another."""
 
     def collection(self, kind: ObjectType, method: str, query: Mapping[str, str], body: Any) -> Answer:
         if method == "POST":
@@ -155,7 +155,8 @@ class Objects:
         traced = all(one.get("objectWriteTraceId") for one in body["inputs"])
         if not traced:
             self._try_all(kind, body["inputs"])
-        status, answer = self._row_by_row(200, body["inputs"], write)
+        shuffled = self.order.sample(body["inputs"], len(body["inputs"]))
+        status, answer = self._row_by_row(200, shuffled, write)
         if missed:
             errors = [*answer.get("errors", ()), _missed(kind, "update", missed)]
             return 207, answer | {"numErrors": len(errors), "errors": errors}
