@@ -49,6 +49,7 @@ class ConnectionUsage(models.Model):
                 fields=["connection", "day", "hour", "priority", "user"], name="usage_once_an_hour"
             )
         ]
+        indexes = [models.Index(fields=["day"], name="usage_by_day")]
 
     def __str__(self) -> str:
         return f"{self.calls} calls on {self.day}"

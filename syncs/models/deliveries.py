@@ -121,6 +121,7 @@ class Delivery(models.Model):
             models.Index(fields=["connection", "lane", "settled_at"], name="delivery_by_lane"),
             models.Index(fields=["state", "settled_at"], name="delivery_by_state"),
             models.Index(fields=["sync", "record_id"], name="delivery_by_record"),
+            models.Index(fields=["remote_id"], name="delivery_by_remote_id"),
         ]
 
     def __str__(self) -> str:

@@ -45,6 +45,7 @@ class RecordPair(models.Model):
         ]
         indexes = [
             models.Index(fields=["sync", "match"], name="pair_by_match"),
+            models.Index(fields=["gone", "id"], name="pair_by_gone"),
             models.Index(fields=["parked_at"], name="pair_parked", condition=Q(parked_at__isnull=False)),
         ]
 
