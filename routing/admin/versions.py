@@ -8,14 +8,16 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
 
 from integration_hub.admin import LogModelAdmin
 from integration_hub.configuration import history, restoring
-from integration_hub.configuration.errors import ConfigurationError, path
+from integration_hub.configuration.errors import ConfigurationError
 from integration_hub.configuration.sections import BY_NAME
 from integration_hub.console import pills
 from integration_hub.console.buttons import Button, Panel, button
@@ -40,7 +42,7 @@ class VersionAdmin(LogModelAdmin):
         "No versions yet",
         "Each time that a sync, a rule, a flow or another configured thing changes, it is kept here as a whole.",
     )
-    list_display = ("when", "what", "name", "actor", "cause", "note")
+    list_display = ("when", "what", "titled", "actor", "cause", "note")
     list_display_links = ("when",)
     list_filter = ("section", "cause")
     search_fields = ("=key", "name")
@@ -58,7 +60,11 @@ class VersionAdmin(LogModelAdmin):
 
     @admin.display(description="what", ordering="section")
     def what(self, obj: Version) -> str:
-        return path(obj.section, obj.key)
+        return capfirst(_noun(obj))
+
+    @admin.display(description="name")
+    def titled(self, obj: Version) -> str:
+        return obj.name or obj.key or "–"
 
     @admin.display(description="what changed")
     def changed(self, obj: Version) -> str:
@@ -70,8 +76,8 @@ class VersionAdmin(LogModelAdmin):
         return format_html('<pre class="hub-pre">{}</pre>', history.text(obj))
 
     def get_panel(self, request: HttpRequest, obj: Version) -> Panel:
-        who = obj.actor or "nobody is known"
-        said = f"{path(obj.section, obj.key)}, {obj.get_cause_display().lower()}: {who}. {obj.note}".strip()
+        by = f" by {obj.actor}" if obj.actor else ""
+        said = f"{capfirst(thing(obj))}. {obj.get_cause_display()}{by}{f': {obj.note}' if obj.note else '.'}"
         gone = ("It was removed.",) if obj.document is None else ()
         return Panel(pills=(pills.time(obj.at),), sentences=(said, *gone))
 
@@ -87,17 +93,11 @@ class VersionAdmin(LogModelAdmin):
 
     @button("Compare", icon="compare", page=True)
     def compare(self, request: HttpRequest, obj: Version) -> HttpResponse:
-        others = history.of(obj.section, obj.key).exclude(pk=obj.pk)
-        asked = request.GET.get("with", "")
-        former = others.filter(pk=asked).first() if asked.isdecimal() else history.newest_before(obj)
-        old, new = (
-            sorted((one for one in (former, obj) if one), key=lambda one: one.pk)[:2]
-            if former
-            else (None, obj)
-        )
+        versions = history.of(obj.section, obj.key)
+        old, new = _compared(obj, versions, request.GET.get("old", ""), request.GET.get("new", ""))
         more = {
-            "title": f"Versions of {path(obj.section, obj.key)}",
-            "version": obj, "others": others, "old": old, "new": new,
+            "title": f"Versions of {thing(obj)}",
+            "versions": versions, "old": old, "new": new,
             "lines": history.between(old, new),
             "rows": side_by_side(history.text(old) if old else "", history.text(new)),
         }  # fmt: skip
@@ -107,13 +107,12 @@ class VersionAdmin(LogModelAdmin):
     def restore(self, request: HttpRequest, obj: Version) -> HttpResponse:
         if not request.user.has_perm(_right(obj)):
             raise PermissionDenied
-        more: dict[str, Any] = {"title": f"Restore {path(obj.section, obj.key)}", "version": obj}
+        more: dict[str, Any] = {"title": f"Restore {thing(obj)}", "version": obj}
         try:
             if request.method == "POST":
                 restoring.restore(obj, timezone.now(), actor=request.user.get_username())
-                messages.success(
-                    request, f"{path(obj.section, obj.key)} is as it was on {obj.at:%Y-%m-%d %H:%M} UTC."
-                )
+                words = f"{capfirst(thing(obj))} is as it was on {obj.at:%Y-%m-%d %H:%M} UTC."
+                messages.success(request, words)
                 newest = history.of(obj.section, obj.key).first() or obj
                 return HttpResponseRedirect(self.page_of(newest))
             planned = restoring.restorable(obj)
@@ -123,7 +122,7 @@ class VersionAdmin(LogModelAdmin):
         return self._page(request, obj, "hub/version_restore.html", more)
 
     def _page(self, request: HttpRequest, obj: Version, template: str, more: dict[str, Any]) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "back": self.page_of(obj), **more}
+        context = {**self.admin_site.each_context(request), "back": self.page_of(obj), "subject": obj, **more}
         return render(request, template, context)
 
 
@@ -146,3 +145,27 @@ def _right(obj: Version) -> str:
     """Return the permission to change what the version is of."""
     meta = BY_NAME[obj.section].model._meta
     return f"{meta.app_label}.change_{meta.model_name}"
+def thing(obj: Version) -> str:
+    """Say what the version is of, such as: the rule “Hot leads”."""
+    name = obj.name or obj.key
+    return f"the {_noun(obj)}{f' “{name}”' if name else ''}"
+
+
+def _noun(obj: Version) -> str:
+    return str(BY_NAME[obj.section].model._meta.verbose_name)
+
+
+def _compared(
+    shown: Version, versions: QuerySet[Version], old: str, new: str
+) -> tuple[Version | None, Version]:
+    """Return the two that were asked for, the older first; else the one that is shown and the one before it.
+
+    Of the first version nothing was before: it is compared with the newest.
+    """
+    asked = [versions.filter(pk=given).first() if given.isdecimal() else None for given in (old, new)]
+    former = history.newest_before(shown)
+    pair = asked if all(asked) else [former or versions.first(), shown]
+    two = sorted({one.pk: one for one in pair if one}.values(), key=lambda one: one.pk)
+    return (two[0], two[1]) if len(two) > 1 else (None, two[0])
+
+

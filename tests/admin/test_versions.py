@@ -88,7 +88,7 @@ def test_the_page_of_a_thing_leads_to_its_versions(page):
     listed = page.get(address.replace("&amp;", "&"))
 
     assert listed.status_code == 200
-    assert listed.content.decode().count("rules[hot]") == 2
+    assert listed.content.decode().count(f">{rule.name}<") == 2
 
 
 def test_two_versions_are_compared_in_words_and_side_by_side(page):
@@ -99,7 +99,7 @@ def test_two_versions_are_compared_in_words_and_side_by_side(page):
     oldest, _, latest = Version.objects.filter(section="rules").order_by("pk")
     address = reverse("admin:syncs_version_do", args=[latest.pk, "compare"])
 
-    content = page.get(address, {"with": oldest.pk}).content.decode()
+    content = page.get(address, {"old": oldest.pk, "new": latest.pk}).content.decode()
 
     assert "rules[hot].max_age_seconds: 300 → 60" in content
     assert "rules[hot].enabled: true → false" in content
@@ -107,6 +107,30 @@ def test_two_versions_are_compared_in_words_and_side_by_side(page):
         '<tr class="hub-diff-replace"><td>max_age_seconds: 300</td><td>max_age_seconds: 60</td></tr>'
         in content
     )
+
+
+@pytest.mark.parametrize(("shown", "pair"), [(2, (1, 2)), (1, (0, 1)), (0, (0, 2))])
+def test_a_version_is_compared_with_the_one_before_it_and_the_first_with_the_newest(page, shown, pair):
+    versions = [
+        Version.objects.create(section="rules", key="hot", at=NOON, cause="admin", document={"priority": n})
+        for n in range(3)
+    ]
+    address = reverse("admin:syncs_version_do", args=[versions[shown].pk, "compare"])
+
+    content = page.get(address).content.decode()
+
+    chosen = [int(one.split('"')[0]) for one in content.split('value="') if '" selected' in one.split(">")[0]]
+    assert chosen == [versions[one].pk for one in pair]
+    assert "rules[hot].priority: {} → {}".format(*pair) in content
+
+
+def test_a_version_says_what_it_is_of_and_who_made_it(page):
+    rule = make_rule(key="hot", name="Hot leads")
+    press(page, rule, "disable")
+
+    content = page.get(change_url(newest("rules", "hot"))).content.decode()
+
+    assert "The rule “Hot leads”. Changed in the admin by boss." in content
 
 
 def test_a_version_is_restored_after_its_changes_were_shown(page, said):
