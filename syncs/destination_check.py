@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from integration_hub.connectors.contract import Destination
 from integration_hub.connectors.records import Operation
@@ -25,6 +25,7 @@ def problems(
 ) -> Iterator[Said]:
     """Yield them. None for the fields of a side: it could not be asked, and is not judged."""
     yield from _policy(sync, rows, there)
+    yield from _needed(sync, rows, there or {})
     if not destinations.gives_ids(sync):
         return
     written = {row.destination for row in rows}
@@ -35,6 +36,8 @@ def problems(
         if stage and stage in (there or {}) and stage not in written:
             message = f"A record changes its pipeline only together with its stage. Add a line to “{stage}”."
             yield ("mappings", index, "destination"), message, False
+        elif stage:
+            yield from _stages(rows, row, stage, there or {})
 
 
 def tie_problem(tie: SyncTie) -> str:
@@ -62,6 +65,69 @@ def _policy(sync: Sync, rows: Sequence[FieldMapping], there: Fields | None) -> I
     fixed = (there or {}).get(path)
     if fixed is not None and fixed.read_only:
         yield "external_id_path", f"“{path}” cannot be written there. Choose another field.", False
+
+
+def _needed(sync: Sync, rows: Sequence[FieldMapping], there: Fields) -> Iterator[Said]:
+    """Yield what no record is created without there and no line writes; something there may still fill it in."""
+    if sync.policy == Policy.UPDATE:
+        return
+    written = {row.destination for row in rows} | {sync.external_id_path}
+    lacking = [
+        one for one in there.values() if one.required and not one.read_only and not _is_written(one, written)
+    ]
+    if lacking:
+        names = ", ".join(f"“{one.label}” ({one.name})" for one in lacking)
+        message = (
+            f"{sync.destination} creates no record without {names}. Add lines to them, "
+            f"or choose “{Policy.UPDATE.label}”."
+        )
+        yield "object_type", message, True
+
+
+def _is_written(field: FieldSchema, paths: Collection[str]) -> bool:
+    """Say whether a line writes it; a parent may also be named by its own key, as in Account.Number__c."""
+    if field.name in paths:
+        return True
+    return field.type == FieldType.REFERENCE and any(
+        "." in path and path.startswith(field.name[:-2]) for path in paths
+    )
+
+
+def _stages(
+    rows: Sequence[FieldMapping], pipeline: FieldMapping, stage_name: str, there: Fields
+) -> Iterator[Said]:
+    """Yield pairs of a pipeline and a stage that the two lines give and that do not go together."""
+    known = there[stage_name]
+    index, stage = next((at, row) for at, row in enumerate(rows) if row.destination == stage_name)
+    pipelines, stages = _given(pipeline), _given(stage)
+    if not known.within or not pipelines or not stages:
+        return
+    if pipeline.source and pipeline.source == stage.source and pipeline.value_map and stage.value_map:
+        pairs = {(one, stages[key]) for key, one in pipelines.items() if key in stages}
+    else:
+        fitting = {there_ for one, there_ in known.within if one in pipelines.values()}
+        first = next(iter(pipelines.values()))
+        pairs = {(first, one) for one in stages.values() if one not in fitting}
+    allowed = set(known.options)
+    wrong = sorted(pair for pair in pairs if pair not in known.within and pair[1] in allowed)
+    if wrong:
+        (one, at), more = wrong[0], len(wrong) - 1
+        also = f" (and {more} more)" if more else ""
+        whole = there[pipeline.destination].named(one)
+        place = "value_map" if stage.value_map else "expression"
+        message = (
+            f"{known.named(at)} is no stage of the pipeline {whole}{also}. Choose a stage of that pipeline."
+        )
+        yield ("mappings", index, place), message, False
+
+
+def _given(row: FieldMapping) -> dict[str, str]:
+    """Return what the line gives as far as that is certain, by folded source value; "" for a fixed text."""
+    if row.value_map is None:
+        fixed = row.expression.strip() if row.transform == Transform.LIQUID else ""
+        return {"": fixed} if fixed and "{" not in fixed else {}
+    entries = row.value_map.entries.all()
+    return {one.source.strip().casefold(): one.destination for one in entries if one.destination}
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -107,5 +173,5 @@ def _choices(row: FieldMapping, fixed: FieldSchema) -> Iterator[tuple[str, str, 
 
 
 def _offered(fixed: FieldSchema) -> str:
-    listed = ", ".join(fixed.options[:8])
+    listed = ", ".join(fixed.named(one) for one in fixed.options[:8])
     return f"Choices: {listed}{' …' if len(fixed.options) > 8 else ''}."

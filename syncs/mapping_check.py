@@ -110,7 +110,8 @@ def _destination_fields(sync: Sync) -> tuple[Fields | None, list[Finding]]:
 def _sync(sync: Sync, rows: Sequence[FieldMapping]) -> Iterator[Finding]:
     if not destinations.can_be_written(sync.destination):
         yield Finding(
-            "destination", f"{sync.destination} takes no records. Choose one that does, such as Iterable."
+            "destination",
+            f"{sync.destination} takes no records. Choose one that does, such as Iterable or HubSpot.",
         )
     match = [row for row in rows if row.destination == sync.match_path]
     if not match:

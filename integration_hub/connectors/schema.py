@@ -26,6 +26,8 @@ class FieldSchema:
     `read_only`: it cannot be written; `unique`: no two records have the same value, so it can be matched by.
     `longest`: so many characters of a text are taken at most, 0 if that is not known; `required`: no record is
     created without it; `any_value`: the options are suggestions, other values are taken, too.
+    `labels`: what people see in the place of options, as (option, label); `within`: the options that go only with
+    some values of another field, as (value there, option): a stage with its pipeline.
     """
 
     name: str
@@ -38,6 +40,13 @@ class FieldSchema:
     longest: int = 0
     required: bool = False
     any_value: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    within: tuple[tuple[str, str], ...] = ()
+
+    def named(self, option: str) -> str:
+        """Return the option as a person knows it, and as it is written."""
+        label = dict(self.labels).get(option, "")
+        return f"{label} ({option})" if label and label != option else option
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 
@@ -12,7 +13,7 @@ from syncs.models.connections import Connection
 
 
 class Description(models.Model):
-    """Of fields only what can refuse a value is kept: type, options, length, whether it is required."""
+    """Of fields only what can refuse a value is kept, and how people name the options."""
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="descriptions")
     object_type = models.CharField(max_length=80)
@@ -29,12 +30,7 @@ class Description(models.Model):
 
     @property
     def schema(self) -> dict[str, FieldSchema]:
-        return {
-            name: FieldSchema(
-                name, label, FieldType(kind), tuple(options), longest=longest, required=required
-            )
-            for name, (label, kind, options, longest, required) in self.fields.items()
-        }
+        return {name: _field(name, *kept) for name, kept in self.fields.items()}
 
     @classmethod
     def keep(
@@ -48,6 +44,7 @@ class Description(models.Model):
                 [] if one.any_value else list(one.options),
                 one.longest,
                 one.required,
+                one.labels,
             ]
             for name, one in known.items()
         }
@@ -56,3 +53,13 @@ class Description(models.Model):
             object_type=object_type,
             defaults={"fields": fields, "described_at": now},
         )
+
+
+def _field(
+    name: str, label: str, kind: str, options: list[str], longest: int, required: bool, labels: Any = ()
+) -> FieldSchema:
+    """Return a field as it was kept; earlier ones have no labels."""
+    named = tuple((value, words) for value, words in labels)
+    return FieldSchema(
+        name, label, FieldType(kind), tuple(options), longest=longest, required=required, labels=named
+    )

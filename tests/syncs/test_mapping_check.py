@@ -7,6 +7,7 @@ from syncs import mapping_check
 from tests.factories import (
     LEAD_SCHEMA,
     NOON,
+    make_connection,
     make_iterable,
     make_slack,
     make_stream,
@@ -237,3 +238,96 @@ def test_fields_that_stand_side_by_side_are_known_by_their_names(path, said):
     own = [one for one in findings if one[0] == ("mappings", 0, "destination")]
     assert [message for _, message, _ in own] == said
     assert all(warning for _, _, warning in own)
+
+
+STAGE = FieldSchema(
+    "dealstage", "Deal stage", FieldType.PICKLIST, options=("won", "signed"), required=True,
+    labels=(("won", "Closed won"), ("signed", "Signed")), within=(("default", "won"), ("renewals", "signed")),
+)  # fmt: skip
+DEALS = {
+    "email": FieldSchema("email", "Email", FieldType.TEXT, unique=True),
+    "dealname": FieldSchema("dealname", "Deal name", FieldType.TEXT, required=True),
+    "dealstage": STAGE,
+    "pipeline": FieldSchema(
+        "pipeline", "Pipeline", FieldType.PICKLIST, options=("default", "renewals"),
+        labels=(("renewals", "Renewals"),),
+    ),
+    "id": FieldSchema("id", "Id", FieldType.TEXT, required=True, read_only=True),
+}  # fmt: skip
+
+
+def to_deals(*lines, **values):
+    values.setdefault("destination", make_connection("hubspot"))
+    return found(EMAIL, *lines, there=DEALS, object_type="deals", **values)
+
+
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        ([], "“Deal name” (dealname), “Deal stage” (dealstage)"),
+        ([line("Name", "dealname")], "“Deal stage” (dealstage)"),
+    ],
+)
+def test_what_is_needed_to_create_a_record_there_is_named_when_no_line_writes_it(lines, names):
+    [(place, message, warning)] = to_deals(*lines)
+
+    assert (place, warning) == ("object_type", True)
+    assert f"creates no record without {names}." in message
+
+
+def test_nothing_is_needed_where_no_record_is_created():
+    assert to_deals(policy="update") == []
+
+
+def test_a_required_parent_may_be_named_by_its_own_key():
+    parent = FieldSchema("Ship_To__c", "Ship to", FieldType.REFERENCE, required=True)
+    email = FieldSchema("email", "Email", FieldType.TEXT)
+    there = {"email": email, "Ship_To__c": parent, "Ship_To__r.Number__c": email}
+    lines = [EMAIL, line("Name", "Ship_To__r.Number__c")]
+
+    said = [message for _, message, _ in found(*lines, there=there)]
+
+    assert not any("creates no record" in message for message in said)
+
+
+def pair_of(pipeline, stages):
+    """Lines of a fixed pipeline, or of one by a value map, with stages by another map of the same field."""
+    maps = {"dealstage": make_value_map("stages", **stages)}
+    lines = [line("Name", "dealname")]
+    if isinstance(pipeline, str):
+        lines.append(line("", "pipeline", "liquid", expression=pipeline))
+    else:
+        maps["pipeline"] = make_value_map("pipelines", **pipeline)
+    lines += [
+        line("Status", path, value_map=entries, unknown_value="refuse") for path, entries in maps.items()
+    ]
+    return [(place, message) for place, message, _ in to_deals(*lines)]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "stages", "wrong"),
+    [
+        ("renewals", {"New": "signed"}, ""),
+        (
+            "renewals",
+            {"New": "signed", "Old": "won"},
+            "Closed won (won) is no stage of the pipeline Renewals",
+        ),
+        ({"New": "default", "Old": "renewals"}, {"New": "won", "Old": "signed"}, ""),
+        ({"New": "default", "Old": "renewals"}, {"New": "signed", "Old": "signed"}, "pipeline default"),
+        ("{{ record.Status }}", {"New": "won"}, ""),
+    ],
+)
+def test_a_stage_of_another_pipeline_is_refused_at_its_line(pipeline, stages, wrong):
+    said = pair_of(pipeline, stages)
+
+    assert [bool(wrong and wrong in message) for _, message in said] == ([True] if wrong else [])
+    assert [place[2] for place, _ in said] == (["value_map"] if wrong else [])
+
+
+def test_choices_are_named_as_people_know_them():
+    stage = line("Status", "dealstage", default="lost")
+
+    [said] = [message for place, message, _ in to_deals(stage, line("Name", "dealname"))]
+
+    assert said == "“lost” is no choice there. Choices: Closed won (won), Signed (signed)."
