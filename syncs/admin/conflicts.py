@@ -14,13 +14,15 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.text import Truncator
 
 from integration_hub.admin import LogModelAdmin
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button
+from integration_hub.console.finding import IndexSearch, records_named, some
 from syncs import conflicts, pairs
 from syncs.conflicts import ConflictError
-from syncs.models import Conflict, RecordPair
+from syncs.models import Conflict, RecordPair, Sync
 from syncs.models.pairs import Choice, ConflictKind, ConflictState
 from syncs.wording import counted
 
@@ -47,6 +49,20 @@ class InboxFilter(admin.SimpleListFilter):
         return queryset if value == "all" else queryset.filter(state=value)
 
 
+class LabelFilter(admin.SimpleListFilter):
+    """The fields that open conflicts are about."""
+
+    title = "field"
+    parameter_name = "label"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        still = Conflict.objects.filter(sync__in=list(Sync.objects.all()), state=ConflictState.OPEN)
+        return [(one, one) for one in sorted(set(still.values_list("label", flat=True)))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Conflict]) -> QuerySet[Conflict]:
+        return queryset.filter(label=self.value()) if self.value() else queryset
+
+
 class ParkedFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "parked"
@@ -59,7 +75,7 @@ class ParkedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Conflict)
-class ConflictAdmin(LogModelAdmin):
+class ConflictAdmin(IndexSearch, LogModelAdmin):
     empty = (
         "No open conflict",
         "When both sides of a two-way sync changed a field that asks, both values wait here for a person.",
@@ -68,15 +84,21 @@ class ConflictAdmin(LogModelAdmin):
         "record", "label", "source_value", "destination_value", "agreed", "sync", "marked_state", "opened"
     )  # fmt: skip
     list_display_links = ("record",)
-    list_filter = (InboxFilter, "sync", "kind", "label")
-    list_select_related = ("sync",)
-    search_fields = ("title__istartswith", "left_id__exact", "right_id__exact")
+    list_filter = (InboxFilter, "sync", "kind", LabelFilter)
+    list_select_related = ("sync__stream__connection", "sync__destination")
+    search_fields = ("left_id", "right_id")
     search_help_text = "Beginning of the name, or a record id."
     list_disable_select_all = False
     actions = ("source_wins_chosen", "destination_wins_chosen")
     buttons = ("source_wins", "destination_wins", "own_value")
-    fields = ("record", "sync", "sides", "outcome")
-    readonly_fields = ("record", "sides", "outcome")
+    change_form_outer_before_template = "hub/conflict_panel.html"
+    fields = ("record", "sync", "opened", "outcome")
+    readonly_fields = ("record", "opened", "outcome")
+
+    def found(self, term: str) -> set[int]:
+        named = list(records_named(term))
+        by_name = (Conflict.objects.filter(**{f"{side}__in": named}) for side in self.search_fields)
+        return super().found(term).union(*map(some, by_name))
 
     @admin.display(description="record", ordering="title")
     def record(self, obj: Conflict) -> str:
@@ -84,7 +106,7 @@ class ConflictAdmin(LogModelAdmin):
 
     @admin.display(description="at the source")
     def source_value(self, obj: Conflict) -> str:
-        return _value(obj.left_value, obj.left_by)
+        return "not there" if obj.kind == ConflictKind.NEW else _value(obj.left_value, obj.left_by)
 
     @admin.display(description="at the destination")
     def destination_value(self, obj: Conflict) -> str:
@@ -92,7 +114,7 @@ class ConflictAdmin(LogModelAdmin):
 
     @admin.display(description="agreed before")
     def agreed(self, obj: Conflict) -> str:
-        return obj.agreed_value[:80] or "–"
+        return Truncator(obj.agreed_value).chars(80) or "–"
 
     @admin.display(description="state", ordering="state")
     def marked_state(self, obj: Conflict) -> str:
@@ -101,10 +123,6 @@ class ConflictAdmin(LogModelAdmin):
     @admin.display(description="opened (UTC)", ordering="opened_at")
     def opened(self, obj: Conflict) -> str:
         return pills.time(obj.opened_at)
-
-    @admin.display(description="both values")
-    def sides(self, obj: Conflict) -> str:
-        return render_to_string("hub/conflict_sides.html", {"one": obj})
 
     @admin.display(description="outcome")
     def outcome(self, obj: Conflict) -> str:
@@ -116,9 +134,9 @@ class ConflictAdmin(LogModelAdmin):
 
     def get_panel(self, request: HttpRequest, obj: Conflict) -> Panel:
         if obj.kind == ConflictKind.NEW:
-            words = "It is new at the destination. Destination wins: it is created at the source. Source wins: not."
+            words = f"It is new at {obj.sync.destination}. Is it to be created at {obj.sync.stream.connection}, too?"
         else:
-            words = f"“{obj.label}” was changed on both sides. The other fields of the record go on."
+            words = f"“{obj.label}” was changed on both sides. Which value is right? Its other fields go on."
         return Panel(pills=(self.marked_state(obj),), sentences=(words,))
 
     def get_buttons(self, request: HttpRequest, obj: Conflict) -> tuple[str, ...]:
@@ -126,13 +144,13 @@ class ConflictAdmin(LogModelAdmin):
             return ()
         return ("source_wins", "destination_wins") if obj.kind == ConflictKind.NEW else tuple(self.buttons)
 
-    @button("Source wins", icon="west", tone="primary")
-    def source_wins(self, request: HttpRequest, obj: Conflict) -> None:
-        self._settle(request, [obj], Choice.SOURCE)
+    @button("Source wins", icon="west")
+    def source_wins(self, request: HttpRequest, obj: Conflict) -> HttpResponse | None:
+        return self._back(self._settle(request, [obj], Choice.SOURCE))
 
-    @button("Destination wins", icon="east", tone="primary")
-    def destination_wins(self, request: HttpRequest, obj: Conflict) -> None:
-        self._settle(request, [obj], Choice.DESTINATION)
+    @button("Destination wins", icon="east")
+    def destination_wins(self, request: HttpRequest, obj: Conflict) -> HttpResponse | None:
+        return self._back(self._settle(request, [obj], Choice.DESTINATION))
 
     @button("Type a value", icon="edit", page=True, needs="syncs.change_conflict")
     def own_value(self, request: HttpRequest, obj: Conflict) -> HttpResponse:
@@ -143,7 +161,8 @@ class ConflictAdmin(LogModelAdmin):
         ):
             return HttpResponseRedirect(reverse("admin:syncs_conflict_changelist"))
         context = {
-            **self.admin_site.each_context(request), "one": obj, "back": self.page_of(obj), "title": str(obj)
+            **self.admin_site.each_context(request), "one": obj, "back": self.page_of(obj), "title": str(obj),
+            "typed": request.POST.get("value", obj.left_value),
         }  # fmt: skip
         return render(request, "hub/conflict_value.html", context)
 
@@ -154,6 +173,11 @@ class ConflictAdmin(LogModelAdmin):
     @admin.action(description="Destination wins", permissions=["act"])
     def destination_wins_chosen(self, request: HttpRequest, queryset: QuerySet[Conflict]) -> None:
         self._settle(request, list(queryset), Choice.DESTINATION)
+
+    @staticmethod
+    def _back(settled: int) -> HttpResponse | None:
+        """Lead to the inbox, where the next one waits; stay where nothing was done."""
+        return HttpResponseRedirect(reverse("admin:syncs_conflict_changelist")) if settled else None
 
     def _settle(self, request: HttpRequest, chosen: list[Conflict], choice: Choice, value: str = "") -> int:
         """Settle them in the name of the user, with an entry in the log of who did what."""
@@ -175,19 +199,24 @@ class ConflictAdmin(LogModelAdmin):
 
 
 @admin.register(RecordPair)
-class RecordPairAdmin(LogModelAdmin):
+class RecordPairAdmin(IndexSearch, LogModelAdmin):
     empty = ("No record pairs", "They come with two-way syncs: a sync and its way back.")
     empty_next = ("admin:syncs_sync_changelist", "Syncs")
     list_display = ("record", "left_link", "right_link", "sync", "marked_state", "parked")
     list_display_links = ("record",)
     list_filter = (ParkedFilter, "sync", "gone")
     list_select_related = ("sync",)
-    search_fields = ("left_id__exact", "right_id__exact", "title__istartswith")
+    search_fields = ("left_id", "right_id")
     search_help_text = "A record id, or the beginning of the name."
     actions = ("release_chosen",)
     buttons = ("release",)
     fields = ("record", "sync", "left_link", "right_link", "marked_state", "parked", "held_alike")
     readonly_fields = ("record", "left_link", "right_link", "marked_state", "parked", "held_alike")
+
+    def found(self, term: str) -> set[int]:
+        wanted = [term, *records_named(term)]
+        of_syncs = RecordPair.objects.filter(sync__in=list(Sync.objects.all()))
+        return {pk for side in self.search_fields for pk in some(pairs.having(of_syncs, side, wanted))}
 
     @admin.display(description="record", ordering="title")
     def record(self, obj: RecordPair) -> str:
@@ -250,7 +279,7 @@ class RecordPairAdmin(LogModelAdmin):
 
 
 def _value(text: str, by: str) -> str:
-    shown = text[:80] or "empty"
+    shown = Truncator(text).chars(80) or "empty"
     return format_html('{} <small class="hub-small">{}</small>', shown, by) if by else shown
 
 

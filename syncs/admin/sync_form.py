@@ -65,8 +65,10 @@ class LineForm(ModelForm):
             "destination": SuggestedInput(PATHS),
             "expression": widgets.UnfoldAdminExpandableTextareaWidget(attrs={"rows": 1}),
         }
-
+        labels = {"when_empty": "When empty", "winner": "Winner"}
         help_texts = {
+            "winner": "If both sides changed it. Counts on the forward way of a two-way sync, for fields that the "
+            "way back maps, too.",
             "expression": "For Liquid: `value` is the source field, `record` all of it. "
             "For Phone: the country of numbers without one, such as DE; empty: US.",
             "default": "Used when the source is empty. It goes before the choice to clear.",
@@ -75,6 +77,8 @@ class LineForm(ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["position"].required = False
+        if not self.instance.pk:
+            self.initial["position"] = None
         for field in self.fields.values():
             if field.help_text:
                 field.widget.attrs.setdefault("title", field.help_text)

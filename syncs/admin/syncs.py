@@ -59,7 +59,7 @@ class SyncAdmin(HubModelAdmin):
     )
     empty = (
         "No syncs yet",
-        "A sync writes the records of a stream to a destination such as HubSpot or Iterable. It needs a stream and a connection.",
+        "A sync writes the records of a stream to a destination such as HubSpot. It needs a stream and a connection.",
     )
     empty_next = ("admin:syncs_stream_changelist", "Streams")
     conditional_fields = {

@@ -47,8 +47,8 @@ class Sync(models.Model):
         "match key",
         max_length=200,
         default="email",
-        help_text="The destination field that finds the record there: email or userId at Iterable, a unique property at "
-        "HubSpot, an external id at Salesforce.",
+        help_text="The destination field that finds the record there: email or userId at Iterable, a unique property "
+        "at HubSpot, an external id at Salesforce.",
     )
     precedence = models.PositiveSmallIntegerField(
         default=50,
@@ -66,7 +66,8 @@ class Sync(models.Model):
         "mark deleted in",
         max_length=200,
         blank=True,
-        help_text="The destination field that is set to true, such as is_deleted, or dataFields.Salesforce.IsDeleted at Iterable.",
+        help_text="The destination field that is set to true, such as is_deleted, or dataFields.Salesforce.IsDeleted "
+        "at Iterable.",
     )
 
     counterpart = models.OneToOneField(
