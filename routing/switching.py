@@ -1,14 +1,14 @@
 """The off switches: of the hub, a connection, a sync, a flow or a rule. Intake goes on; what waits is kept.
 
-Whoever switches on says what is to become of the work that waited. Nothing is sent before that: the switch is read
-at send time, and it is turned in the transaction that drops what is to be dropped.
+Whoever switches on, or releases a connection, says what is to become of the work that waited. Nothing is sent before
+that: the switch is read at send time, and it is turned in the transaction that drops what is to be dropped.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,9 +19,10 @@ from routing import switch
 from routing.flows import switch as flow_switch
 from routing.flows import verbs as flow_verbs
 from routing.models import Flow, FlowRun, Rule
-from syncs import changes, destinations, mapping_check
+from syncs import changes, destinations, holds, mapping_check
 from syncs.models import Change, Connection, Delivery, HubSettings, Switching, Sync
 from syncs.models.changes import ChangeOrigin
+from syncs.models.connections import ConnectionState
 from syncs.models.deliveries import DeliveryState, Priority
 from syncs.models.switches import WaitingWork
 
@@ -44,10 +45,14 @@ class SwitchError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What can be switched; `name` is how its switchings and deliveries' origins name it."""
+    """What can be switched; `name` is how its switchings and deliveries' origins name it.
+
+    `due_by` is set for a connection to be released: what is due later would not have been sent yet anyway.
+    """
 
     name: str
     row: Any
+    due_by: datetime | None = None
 
     @property
     def kind(self) -> str:
@@ -62,6 +67,8 @@ class Target:
     def deliveries(self) -> QuerySet[Delivery]:
         """What waits to be sent. Of hub and connection without the steps of flows: a run would stand without them."""
         waiting = Delivery.objects.filter(state=DeliveryState.WAITING, settled_at=None)
+        if self.due_by:
+            waiting = waiting.filter(due_at__lte=self.due_by)
         if self.kind == HUB:
             return waiting.exclude(priority=Priority.FLOW)
         if self.kind == "connection":
@@ -137,8 +144,7 @@ def switch_on(
     younger_than: timedelta | None = None,
 ) -> dict[str, int]:
     """Switch on, and do with what waited what was chosen; return the counts. SwitchError: it cannot be switched on."""
-    if choice == WaitingWork.FRESH and younger_than is None:
-        raise SwitchError("Say how young work must be to be processed.")
+    _require_age(choice, younger_than)
     in_the_way = _in_the_way(target, now)
     if in_the_way:
         raise SwitchError(" ".join(in_the_way))
@@ -152,6 +158,39 @@ def switch_on(
         _set(target, on=True, now=now)
         counts = {"waited": before.total, "dropped": dropped, "changed": before.missed, "queued": again}
         _note(target, on=True, user=user, now=now, choice=choice, younger_than=younger_than, counts=counts)
+    return counts
+
+
+def kept_back(target: Target, now: datetime) -> Target | None:
+    """Return a connection on hold or paused, to be released, with what waits for that; None: it is neither."""
+    is_held = target.kind == "connection" and target.row.state(now) in (
+        ConnectionState.HELD,
+        ConnectionState.PAUSED,
+    )
+    return replace(target, due_by=now) if is_held else None
+
+
+def is_worth_asking(held: Target, now: datetime) -> bool:
+    """Say whether more than an hour's work waits for the release."""
+    return bool(_between(held, None, now - AGES[0][1]))
+
+
+def release(
+    held: Target,
+    choice: WaitingWork,
+    user: str,
+    now: datetime,
+    *,
+    younger_than: timedelta | None = None,
+) -> dict[str, int]:
+    """Release a connection, and do with what waited what was chosen; return the counts."""
+    _require_age(choice, younger_than)
+    with transaction.atomic():
+        waited = held.deliveries.count()
+        dropped = _drop(held, choice, younger_than, user, now)
+        holds.release(held.row, now)
+        counts = {"waited": waited, "dropped": dropped, "released": 1}
+        _note(held, on=True, user=user, now=now, choice=choice, younger_than=younger_than, counts=counts)
     return counts
 
 
@@ -186,6 +225,11 @@ def _missed(target: Target) -> list[Change]:
     return list(newest.values())[:MOST_MISSED]
 
 
+def _require_age(choice: WaitingWork, younger_than: timedelta | None) -> None:
+    if choice == WaitingWork.FRESH and younger_than is None:
+        raise SwitchError("Say how young work must be to be processed.")
+
+
 def _drop(
     target: Target, choice: WaitingWork, younger_than: timedelta | None, user: str, now: datetime
 ) -> int:
@@ -196,9 +240,10 @@ def _drop(
     if choice == WaitingWork.FRESH and younger_than:
         rows = rows.filter(created_at__lt=now - younger_than)
         runs = runs.filter(started_at__lt=now - younger_than)
+    verb = "released" if target.due_by else "switched on"
     dropped = rows.update(
         state=DeliveryState.DISMISSED, settled_at=now, error_code=DROPPED,
-        error=f"Dropped by {user} when {target.row} was switched on.", remedy="Requeue it if it is wanted after all.",
+        error=f"Dropped by {user} when {target.row} was {verb}.", remedy="Requeue it if it is wanted after all.",
     )  # fmt: skip
     canceled, _problems = flow_verbs.each(runs, "cancel", None, now)
     return dropped + canceled

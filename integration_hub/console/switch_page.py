@@ -1,4 +1,4 @@
-"""The page that asks, on switching something on, what is to become of the work that waited."""
+"""The page that asks, on switching on or releasing something, what is to become of the work that waited."""
 
 from __future__ import annotations
 
@@ -30,13 +30,18 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404(str(error)) from error
     if not request.user.has_perm(target.permission):
         raise PermissionDenied
-    if request.method == "POST" and _switch(request, target):
+    now = timezone.now()
+    held = switching.kept_back(target, now)
+    if request.method == "POST" and _switch(request, target, held):
         return HttpResponseRedirect(_address(target))
     context = {
         **admin.site.each_context(request),
-        "title": f"Switch {target.row}",
+        "title": "Release" if held else "Switch",
+        "subject": target.row,
+        "name": _name(target),
         "target": target,
-        "waiting": switching.waiting(target, timezone.now()),
+        "verb": "Release" if held else "" if target.row.enabled else "Switch on",
+        "waiting": switching.waiting(held or target, now),
         "hours": HOURS,
         "history": Switching.objects.filter(target=target.name)[:NEWEST],
         "back": _address(target),
@@ -44,7 +49,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "hub/switch.html", context)
 
 
-def _switch(request: HttpRequest, target: Target) -> bool:
+def _switch(request: HttpRequest, target: Target, held: Target | None) -> bool:
     """Do what was asked; say whether it was done."""
     user, now = request.user.get_username(), timezone.now()
     if request.POST.get("do") == "off":
@@ -57,22 +62,28 @@ def _switch(request: HttpRequest, target: Target) -> bool:
         if wanted not in WaitingWork.values:
             messages.error(request, "Choose what is to become of the work that waits.")
             return False
+        turn = switching.release if held else switching.switch_on
         try:
-            counts = switching.switch_on(target, WaitingWork(wanted), user, now, younger_than=age)
+            counts = turn(held or target, WaitingWork(wanted), user, now, younger_than=age)
         except SwitchError as error:
             messages.error(request, str(error))
             return False
         words = in_words(counts)
     LogEntry.objects.log_actions(request.user.pk or 0, [target.row], CHANGE, words, single_object=True)
-    messages.success(request, f"{target.row}: {words}")
+    messages.success(request, f"{_name(target)}: {words}")
     return True
 
 
 def in_words(counts: dict[str, int]) -> str:
-    words = f"Switched on. Of {counts['waited']:,} waiting, {counts['dropped']:,} dropped."
-    if counts["queued"]:
+    verb = "Released" if "released" in counts else "Switched on"
+    words = f"{verb}. Of {counts['waited']:,} waiting, {counts['dropped']:,} dropped."
+    if counts.get("queued"):
         words += f" {counts['queued']:,} records that changed meanwhile are decided anew."
     return words
+
+
+def _name(target: Target) -> str:
+    return "The hub" if target.kind == switching.HUB else f"The {target.kind} “{target.row}”"
 
 
 def _address(target: Target) -> str:

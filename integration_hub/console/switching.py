@@ -10,6 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
+from syncs import holds
+from syncs.models.switches import WaitingWork
+
 _ASKED = "_switch_asked"
 
 
@@ -37,6 +40,20 @@ def saving(request: HttpRequest, name: str, obj: Any, form: Any) -> None:
 def asked(request: HttpRequest) -> HttpResponse | None:
     found: HttpResponse | None = getattr(request, _ASKED, None)
     return found
+
+
+def release(request: HttpRequest, connection: Any) -> HttpResponse | None:
+    """Release a connection and keep who did; the way to the page that asks, if more than an hour's work waits."""
+    switching, now = _switching(), timezone.now()
+    name = f"connection:{connection.key}"
+    held = switching.kept_back(switching.find(name), now)
+    if held is None:
+        holds.release(connection, now)
+        return None
+    if switching.is_worth_asking(held, now):
+        return HttpResponseRedirect(reverse("console:switch", args=[name]))
+    switching.release(held, WaitingWork.ALL, request.user.get_username(), now)
+    return None
 
 
 def note(request: HttpRequest, name: str, *, on: bool) -> None:

@@ -122,9 +122,11 @@ class ConnectionAdmin(HubModelAdmin):
         messages.success(request, f"{obj} is paused for 1 hour and goes on by itself.")
 
     @button("Release", icon="play_arrow", tone="primary")
-    def release(self, request: HttpRequest, obj: Connection) -> None:
-        holds.release(obj, timezone.now())
-        messages.success(request, f"{obj} is released: waiting work goes on now.")
+    def release(self, request: HttpRequest, obj: Connection) -> HttpResponse | None:
+        asked = switching.release(request, obj)
+        if asked is None:
+            messages.success(request, f"{obj} is released: waiting work goes on now.")
+        return asked
 
     @admin.action(description="Check connection", permissions=["act"])
     def check_chosen(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
@@ -144,10 +146,13 @@ class ConnectionAdmin(HubModelAdmin):
 
     @admin.action(description="Release", permissions=["act"])
     def release_chosen(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
-        chosen = list(queryset)
-        for one in chosen:
-            holds.release(one, timezone.now())
-        messages.success(request, f"{_so_many(len(chosen))} released.")
+        asked = [one for one in queryset if switching.release(request, one)]
+        for one in asked:
+            words = (
+                "More than an hour's work waits. Release it on its page: there you choose what becomes of it."
+            )
+            messages.warning(request, f"{one}: {words}")
+        messages.success(request, f"{_so_many(len(queryset) - len(asked))} released.")
 
     def response_change(self, request: HttpRequest, obj: Connection) -> HttpResponse:
         return switching.asked(request) or super().response_change(request, obj)

@@ -14,7 +14,7 @@ class WaitingWork(models.TextChoices):
 class Switching(models.Model):
     """`target` is what the deliveries' origins say too, such as `sync:leads`; the hub is `hub`.
 
-    `counts` is what waited when it was switched on, and how much of it was dropped.
+    `counts` is what waited when it was switched on or released, and how much of it was dropped.
     """
 
     target = models.CharField(max_length=100, db_index=True)
@@ -30,4 +30,11 @@ class Switching(models.Model):
         ordering = ["-pk"]
 
     def __str__(self) -> str:
-        return f"{self.name} {'on' if self.on else 'off'}"
+        return f"{self.name} {self.verb.lower()}"
+
+    @property
+    def verb(self) -> str:
+        """Say in a word what was done; a connection that is released was on all the time."""
+        if "released" in self.counts:
+            return "Released"
+        return "On" if self.on else "Off"

@@ -4,6 +4,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.urls import reverse
@@ -12,10 +13,10 @@ from django.utils import timezone
 from routing import switching
 from routing.models import Rule
 from routing.switching import SwitchError
-from syncs import outbox
+from syncs import holds, outbox
 from syncs.engine import push
 from syncs.models import Connection, Delivery, HubSettings, Switching
-from syncs.models.deliveries import DeliveryState
+from syncs.models.deliveries import DeliveryState, Priority
 from syncs.models.switches import WaitingWork
 from tests.factories import (
     NOON,
@@ -123,6 +124,62 @@ def test_what_is_not_there_cannot_be_switched(name):
         switching.find(name)
 
 
+def hold(connection, now=NOON):
+    holds.hold(connection, code="auth", reason="The token was refused.", now=now)
+    return switching.kept_back(switching.find(f"connection:{connection.key}"), now)
+
+
+@pytest.mark.parametrize(
+    ("choice", "younger", "wanted"),
+    [
+        (WaitingWork.ALL, None, ["waiting"] * 5),
+        (WaitingWork.FRESH, timedelta(days=1), ["dismissed"] * 2 + ["waiting"] * 3),
+        (WaitingWork.DROP, None, ["dismissed"] * 4 + ["waiting"]),
+    ],
+)
+def test_a_release_takes_the_same_choice_for_what_the_hold_kept_back(chat, choice, younger, wanted):
+    wait(chat)
+    make_delivery(
+        chat, created_at=NOON - timedelta(days=9), due_at=NOON + timedelta(hours=1)
+    )  # not before opening
+    held = hold(chat)
+
+    counts = switching.release(held, choice, "bob", NOON, younger_than=younger)
+
+    assert states() == wanted
+    assert counts == {"waited": 4, "dropped": wanted.count("dismissed"), "released": 1}
+    assert Connection.objects.get().held_at is None
+    kept = Switching.objects.get(target="connection:chat")
+    assert (kept.verb, kept.made_by, kept.choice, kept.counts) == ("Released", "bob", choice, counts)
+
+
+def test_what_a_release_dropped_says_so_and_can_be_requeued(chat):
+    wait(chat, ages=AGES[:1])
+    switching.release(hold(chat), WaitingWork.DROP, "bob", NOON)
+
+    assert Delivery.objects.get().error == "Dropped by bob when Chat was released."
+
+    outbox.requeue(Delivery.objects.all(), NOON)
+
+    assert states() == ["waiting"]
+
+
+def test_steps_of_flows_are_not_dropped_by_a_release(chat):
+    wait(chat, ages=AGES[:1], priority=Priority.FLOW)
+
+    assert switching.release(hold(chat), WaitingWork.DROP, "bob", NOON)["waited"] == 0
+    assert states() == ["waiting"]
+
+
+def test_a_pause_is_released_alike_and_what_is_in_use_is_not(chat):
+    target = switching.find("connection:chat")
+    assert switching.kept_back(target, NOON) is None
+
+    holds.pause(chat, until=NOON + timedelta(hours=1), reason="Paused by ann.")
+
+    assert switching.kept_back(switching.find("connection:chat"), NOON) is not None
+
+
 class TestThePage:
     @pytest.fixture
     def page(self, client):
@@ -158,6 +215,51 @@ class TestThePage:
         assert response.headers["Location"] == reverse("console:switch", args=["rule:hot"])
         assert not Rule.objects.get().enabled
 
+    def test_releasing_after_more_than_an_hour_leads_to_the_choice_and_keeps_the_hold(self, page, chat):
+        now = timezone.now()
+        wait(chat, now=now)
+        hold(chat, now)
+
+        response = page.post(reverse("admin:syncs_connection_do", args=[chat.pk, "release"]))
+
+        assert response.headers["Location"] == reverse("console:switch", args=["connection:chat"])
+        assert Connection.objects.get().held_at
+        shown = page.get(response.headers["Location"]).content.decode()
+        assert "4 waiting" in shown
+        assert "Release and drop it" in shown
+
+        page.post(response.headers["Location"], {"do": "fresh", "hours": "24"})
+        assert Connection.objects.get().held_at is None
+        assert states() == ["dismissed"] * 2 + ["waiting"] * 2
+        assert "Released. Of 4 waiting, 2 dropped." in LogEntry.objects.get().get_change_message()
+        shown = page.get(response.headers["Location"]).content.decode()
+        assert "<b>Released</b> Only what is younger" in shown
+
+    def test_an_hours_work_is_released_with_one_click_and_who_did_is_kept(self, page, chat):
+        now = timezone.now()
+        wait(chat, now=now, ages=AGES[:1])
+        hold(chat, now)
+
+        page.post(reverse("admin:syncs_connection_do", args=[chat.pk, "release"]))
+
+        assert Connection.objects.get().held_at is None
+        kept = Switching.objects.get()
+        assert (kept.verb, kept.made_by, kept.counts["waited"]) == ("Released", "boss", 1)
+        assert states() == ["waiting"]
+
+    def test_of_several_those_with_old_work_stay_on_hold(self, page, chat):
+        now, other = timezone.now(), make_slack(key="other", name="Other")
+        wait(chat, now=now)
+        hold(chat, now)
+        hold(other, now)
+
+        chosen = {"action": "release_chosen", "_selected_action": [chat.pk, other.pk]}
+        shown = page.post(reverse("admin:syncs_connection_changelist"), chosen, follow=True).content.decode()
+
+        assert "1 connection released." in shown
+        assert "Release it on its page" in shown
+        assert list(Connection.objects.exclude(held_at=None)) == [chat]
+
     def test_who_may_not_change_it_is_turned_away(self, client):
         client.force_login(User.objects.create_user("guest", password="secret", is_staff=True))
 
@@ -177,6 +279,26 @@ class TestTheCommand:
 
         assert "4 waited, 4 dropped" in out.getvalue()
         assert Connection.objects.get().enabled
+
+    def test_a_release_asks_only_about_more_than_an_hours_work(self, chat):
+        now = timezone.now()
+        wait(chat, now=now, origin="rule:hot")
+        hold(chat, now)
+
+        with pytest.raises(CommandError, match=r"4 waiting .* Say --process all, fresh or drop"):
+            call_command("switch", "release", "connection:chat", stdout=StringIO())
+        out = StringIO()
+        call_command("switch", "release", "connection:chat", "--process", "fresh", "--hours", "1", stdout=out)
+        assert "Chat is released. 4 waited, 3 dropped." in out.getvalue()
+
+        hold(chat, now)
+        call_command("switch", "release", "connection:chat", stdout=out)
+        assert "Chat is released. 1 waited, 0 dropped." in out.getvalue()
+
+    @pytest.mark.parametrize("name", ["connection:chat", "hub"])
+    def test_what_is_not_on_hold_is_not_released(self, chat, name):
+        with pytest.raises(CommandError, match="no connection that is on hold or paused"):
+            call_command("switch", "release", name, stdout=StringIO())
 
     def test_fresh_needs_an_age(self, chat):
         with pytest.raises(CommandError, match="how young"):
