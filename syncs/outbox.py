@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Exists, F, Max, OuterRef, Q, QuerySet, TextField, Value, When
+from django.db.models import Case, F, Max, Min, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Coalesce, Concat
 
 from integration_hub.connectors.errors import (
@@ -91,8 +91,9 @@ def claim(
     owner = uuid.uuid4().hex
     _recover(connection, now)
     candidates = Delivery.objects.due(now).filter(connection=connection).exclude(origin__in=without)
-    candidates = candidates.filter(_PLAIN | Q(unanswered_at__isnull=False) | ~Exists(_unanswered()))
-    candidates = candidates.filter(~Q(lane__startswith=TIES) | ~Exists(_earlier()))
+    is_free = ~Q(lane__in=_unanswered(connection))
+    candidates = candidates.filter(_PLAIN | Q(unanswered_at__isnull=False) | is_free)
+    candidates = candidates.filter(~Q(lane__startswith=TIES) | Q(pk__in=_first_ties(connection)))
     busy = Delivery.objects.filter(connection=connection, state=DeliveryState.SENDING, lease_until__gte=now)
     taken: set[str] = set(busy.values_list("lane", flat=True))
     if lane_interval:
@@ -319,16 +320,16 @@ def _take(pks: Sequence[int], owner: str, now: datetime) -> None:
                 continue  # its lane is in flight elsewhere
 
 
-def _earlier() -> QuerySet[Delivery]:
-    """What the lane of the row that asks was to do before it, and has not."""
-    same = Delivery.objects.filter(connection=OuterRef("connection"), lane=OuterRef("lane"), settled_at=None)
-    return same.filter(pk__lt=OuterRef("pk"))
+def _first_ties(connection: Connection) -> QuerySet[Delivery, Any]:
+    """The first open one of each lane of ties. Asked for all lanes at once: one by one is slow where many wait."""
+    own = Delivery.objects.filter(connection=connection, settled_at=None, lane__startswith=TIES)
+    return own.order_by().values("lane").annotate(first=Min("pk")).values("first")
 
 
-def _unanswered() -> QuerySet[Delivery]:
-    """Writes of flows in the lane of the row that asks, of which it is unknown whether they arrived."""
-    same = Delivery.objects.filter(connection=OuterRef("connection"), lane=OuterRef("lane"), settled_at=None)
-    return same.filter(unanswered_at__isnull=False, state=DeliveryState.WAITING).exclude(_PLAIN)
+def _unanswered(connection: Connection) -> QuerySet[Delivery, Any]:
+    """The lanes in which it is unknown of a flow's write whether it arrived."""
+    own = Delivery.objects.filter(connection=connection, settled_at=None, state=DeliveryState.WAITING)
+    return own.filter(unanswered_at__isnull=False).exclude(_PLAIN).values("lane")
 
 
 def _recover(connection: Connection, now: datetime) -> None:
