@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+_TOKEN_IN_PATH = re.compile(r"(/hooks/[\w-]+/[\w-]+/)[^/\s\"'<>]+")
+
+
+def _without_tokens(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask what proves a notice: Salesforce can send it in the address only, and refusals are logged by address."""
+    for name in ("event", "exception"):
+        if isinstance(event.get(name), str):
+            event[name] = _TOKEN_IN_PATH.sub(r"\1***", event[name])
+    return event
+
 
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -12,6 +25,7 @@ SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
+    _without_tokens,
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from django.conf import settings
 from django.db import Error
@@ -17,6 +18,7 @@ from syncs.models import Connection
 
 logger = logging.getLogger(__name__)
 
+_LENGTH = re.compile(r"\d{1,15}", re.ASCII)
 COME_BACK = "30"
 """Seconds; vendors have their own idea of it and try for a day."""
 
@@ -40,13 +42,15 @@ def _taken(request: HttpRequest, kind: str, key: str, token: str) -> HttpRespons
     row = Connection.objects.filter(kind=kind, key=key).first()
     if row is None or who is None:
         return HttpResponse("There is no such connection.\n", status=404)
-    try:
-        body = request.read(who.largest + 1)
-    except UnreadablePostError:
-        return HttpResponse("The body ended early.\n", status=400)
-    if len(body) > who.largest:
+    length = str(request.META.get("CONTENT_LENGTH") or 0)
+    if "HTTP_TRANSFER_ENCODING" in request.META or not _LENGTH.fullmatch(length):
+        return HttpResponse("Say how long the body is.\n", status=411)
+    if int(length) > who.largest:
         notices.turn_away(row, "too large", now)
         return HttpResponse("The body is too large.\n", status=413)
+    body = _body(request, int(length))
+    if body is None:
+        return HttpResponse("The body ended early.\n", status=400)
     url = settings.PUBLIC_URL + request.get_full_path()
     call = Call(url, body, {name.lower(): value for name, value in request.headers.items()}, token)
     content_type = request.META.get("CONTENT_TYPE", "")
@@ -54,3 +58,12 @@ def _taken(request: HttpRequest, kind: str, key: str, token: str) -> HttpRespons
     if refusal:
         return HttpResponse(f"Refused: {refusal}.\n", status=401, content_type="text/plain")
     return HttpResponse(who.answer, content_type=who.content_type)
+
+
+def _body(request: HttpRequest, length: int) -> bytes | None:
+    """Return the body, None if a part of it is missing: what is acknowledged is not sent again."""
+    try:
+        body: bytes = request.read(length)
+    except UnreadablePostError:
+        return None
+    return body if len(body) == length else None

@@ -23,11 +23,15 @@ _ODD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a source says of its events; `types` leads from a name to its schema's validator, or None."""
+    """What a source says of its events; `types` leads from a name to its schema's validator, or None.
+
+    `body_is_signed`: what stands in the event is proved, what stands in other headers is not.
+    """
 
     name_path: tuple[str, ...]
     key_path: tuple[str, ...]
     types: Mapping[str, Any]
+    body_is_signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +104,13 @@ def at(data: Any, path: tuple[str, ...]) -> Any:
 
 
 def key_of(rules: Rules, data: Any, header: str | None) -> str | None:
-    """Return the idempotency key: the header's, else that of the source's field, else None."""
-    if header is not None:
-        return _header_key(header)
+    """Return the idempotency key: the header's, else that of the source's field, else None.
+
+    In a signed event the field goes first: with a new header a recorded post could be sent again and count twice.
+    """
     found = at(data, rules.key_path) if rules.key_path else None
+    if header is not None and (found is None or not rules.body_is_signed):
+        return _header_key(header)
     if found is None:
         return None
     if isinstance(found, bool) or not isinstance(found, str | int):

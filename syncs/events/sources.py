@@ -108,6 +108,7 @@ def read(row: EventSource) -> KnownSource:
             name_path=tuple(row.name_path.split(".")),
             key_path=tuple(row.idempotency_path.split(".")) if row.idempotency_path else (),
             types={name: _validator(schema) for name, schema in types},
+            body_is_signed=row.proof == Proof.HMAC,
         ),
     )
 

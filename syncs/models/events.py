@@ -36,7 +36,8 @@ class EventSource(models.Model):
     idempotency_path = models.CharField(
         max_length=200,
         blank=True,
-        help_text="The field that tells a repeat, such as id. The header Idempotency-Key goes before it.",
+        help_text="The field that tells a repeat, such as id. With tokens the header Idempotency-Key goes before it; "
+        "with signatures the field does, for the header is not signed.",
     )
     max_bytes = models.PositiveIntegerField(
         "largest body (bytes)",

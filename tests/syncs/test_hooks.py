@@ -1,13 +1,17 @@
 """The border of change notices, with bytes: stored before it is answered, and no rubbish is an error of ours."""
 
+import io
 import json
+import logging
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.stdlib import ProcessorFormatter
 
+from integration_hub import logs
 from integration_hub.simulator.salesforce.outbound import ACK, OutboundMessages
 from syncs import notice_watch
 from syncs.engine import notices
@@ -139,6 +143,48 @@ def test_an_outbound_message_is_stored_and_acknowledged(client, salesforce):
     assert answer["Content-Type"].startswith("text/xml")
     assert NoticedRecord.objects.get().record_id == LEAD
     assert client.post("/hooks/salesforce/org/guess/", body, content_type="text/xml").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("announced", "status"),
+    [
+        ({"CONTENT_LENGTH": "5000"}, 400),
+        ({"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}, 411),
+        ({"CONTENT_LENGTH": "-1"}, 411),
+        ({"CONTENT_LENGTH": "2000001"}, 413),
+    ],
+)
+def test_what_did_not_come_whole_is_not_acknowledged(client, salesforce, announced, status):
+    """An acknowledged message is never sent again."""
+    body = OutboundMessages(ORG, lambda _id: {}).message("Lead", [LEAD])
+
+    cut = {**announced, "wsgi.input": io.BytesIO(body)}
+    answer = client.post(f"/hooks/salesforce/org/{TOKEN}/", body, content_type="text/xml", **cut)
+
+    assert answer.status_code == status
+    assert ACK not in answer.content
+    assert not Notice.objects.filter(verified=True).exists()
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_the_token_in_an_address_is_not_logged(client, salesforce, style):
+    """A refused notice is logged by its address, also when its token was the right one."""
+    output = io.StringIO()
+    handler = logging.StreamHandler(output)
+    structured = logs.configure(style, "INFO")["formatters"]["structured"]
+    handler.setFormatter(ProcessorFormatter(**{k: v for k, v in structured.items() if k != "()"}))
+    logger = logging.getLogger("django.request")
+    logger.addHandler(handler)
+    try:
+        body = OutboundMessages("00D000000000009AAA", lambda _id: {}).message("Lead", [LEAD])
+        answer = client.post(f"/hooks/salesforce/org/{TOKEN}/", body, content_type="text/xml")
+        logger.error("x", exc_info=ValueError(f"https://hub.test/hooks/salesforce/org/{TOKEN}/"))
+    finally:
+        logger.removeHandler(handler)
+
+    assert answer.status_code == 401
+    assert output.getvalue().count("/hooks/salesforce/org/***/") == 2
+    assert TOKEN not in output.getvalue()
 
 
 def test_refusals_again_and_again_are_one_incident(client, hubspot):

@@ -278,6 +278,16 @@ class TestRepeats:
         assert second.json() == first.json()
         assert InboundEvent.objects.count() == 1
 
+    def test_a_recorded_post_does_not_count_twice_because_of_a_header_that_nobody_signed(self):
+        source = make_event_source("register", key="signed", idempotency_path="id")
+        now, event = time.time(), {**REGISTER, "id": "e-1"}
+
+        first = signed(event, at=now, Idempotency_Key="first")
+        again = signed(event, at=now, Idempotency_Key="second")
+
+        assert again.json() == first.json()
+        assert source.events.get().idempotency_key == "e-1"
+
 
 class TestProof:
     @pytest.mark.parametrize(
