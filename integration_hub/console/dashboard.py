@@ -35,15 +35,16 @@ _STATES = {
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what the dashboard shows."""
     now = timezone.now()
+    may = request.user.has_perm
     open_incidents = (
         Incident.objects.filter(closed_at=None).select_related("connection").order_by("-last_seen_at")
     )
-    rules = sla.latest(24, now=now)
+    rules = sla.latest(24, now=now) if may("routing.view_alert") else []
     return {
         **context,
         "hub": HubSettings.get(),
-        "steps": checklist.steps() if request.user.has_perm("syncs.add_connection") else [],
-        "numbers": numbers(now),
+        "steps": checklist.steps() if may("syncs.add_connection") else [],
+        "numbers": [one for one in numbers(now) if may(f"syncs.view_{one['model']}")],
         "connections": [
             {
                 "row": one,
@@ -57,7 +58,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "incident_count": open_incidents.count(),
         "rules": rules,
         "queues": queues(now),
-        "flows": flows(now) if request.user.has_perm("routing.view_flowrun") else [],
+        "flows": flows(now) if may("routing.view_flowrun") else [],
         "chart": json.dumps(chart(now)) if rules else "",
     }
 

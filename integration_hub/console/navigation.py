@@ -108,13 +108,15 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _overview(request: HttpRequest) -> list[Item]:
-    return [
-        _page("admin:index", "Dashboard", "dashboard"),
-        _page("console:timeline", "Timeline", "timeline"),
-        _page("console:sla", "Answer times", "timer"),
-        _page("console:quality", "Data quality", "healing"),
-        _page("console:directory", "Directory issues", "person_alert"),
-    ]
+    """Return links to the pages of the console, each to those who may see what it shows."""
+    pages = (
+        ("syncs.view_change", "console:timeline", "Timeline", "timeline"),
+        ("routing.view_alert", "console:sla", "Answer times", "timer"),
+        ("syncs.view_recordlink", "console:quality", "Data quality", "healing"),
+        ("routing.view_directorylink", "console:directory", "Directory issues", "person_alert"),
+    )
+    seen = [_page(*page) for right, *page in pages if request.user.has_perm(right)]
+    return [_page("admin:index", "Dashboard", "dashboard"), *seen]
 
 
 def _history(request: HttpRequest) -> list[Item]:

@@ -47,6 +47,7 @@ def page(request: HttpRequest, key: str) -> HttpResponse:
         "totals": [(user, sum(calls), calls[-1]) for user, calls in users.items()],
         "days": json.dumps(stacked) if users else "",
         "curve": json.dumps(_curve(today)),
+        "subject": connection,
         "back": reverse("admin:syncs_connection_change", args=[connection.pk]),
     }
     return render(request, "hub/usage.html", context)

@@ -165,9 +165,9 @@ class FlowAdmin(HubModelAdmin):
         asked = [step for step in booked.steps if step.kind in ("write", "tie", "call")]
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Test run of {obj}", "flow": obj, "trial": trial, "error": error, "text": text,
+            "title": "Test run", "flow": obj, "trial": trial, "error": error, "text": text,
             "asked": [(step, outcomes[step.key]) for step in asked], "choices": flow_trial.CHOICES.items(),
-            "back": self.page_of(obj),
+            "back": self.page_of(obj), "subject": obj,
         }  # fmt: skip
         return render(request, "hub/flow_trial.html", context)
 

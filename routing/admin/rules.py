@@ -124,13 +124,14 @@ class RuleAdmin(HubModelAdmin):
         found = preview.preview(draft_of(obj, list(obj.criteria.all())), timezone.now(), days=days)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Preview of {obj}",
+            "title": "Preview",
             "rule": obj,
             "preview": found,
             "days": days,
             "periods": PERIODS,
             "source": pills.named(obj.stream.connection),
             "back": self.page_of(obj),
+            "subject": obj,
         }
         return render(request, "hub/rule_preview.html", context)
 

@@ -120,7 +120,7 @@ class MessageTemplateAdmin(HubModelAdmin):
             error = str(failure)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Preview of {obj}",
+            "title": "Preview",
             "template": obj,
             "message": preview.message(payload) if payload else None,
             "error": error,
@@ -128,6 +128,7 @@ class MessageTemplateAdmin(HubModelAdmin):
             "streams": streams,
             "stream": stream,
             "back": self.page_of(obj),
+            "subject": obj,
             "typed": _typed_again(request) if unsaved else None,
         }
         return render(request, "hub/template_preview.html", context)

@@ -126,13 +126,14 @@ class EventSourceAdmin(HubModelAdmin):
             return HttpResponseRedirect(sent or self.page_of(obj, "do", name="how_to_post"))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"How to post to {obj}",
+            "title": "How to post",
             "source": obj,
             "examples": event_examples.of(obj),
             "types": obj.types.all(),
             "problems": [(one.status, one.value, one.label) for one in Problem],
             "may_act": self.may_act(request),
             "back": self.page_of(obj),
+            "subject": obj,
         }
         return render(request, "hub/event_posting.html", context)
 
@@ -241,10 +242,10 @@ class InboundEventAdmin(LogModelAdmin):
     @admin.display(description="what came of it")
     def results(self, obj: InboundEvent) -> str:
         lines = [
-            (one.link or "#", one.what, one.run, one.stage, f"{one.step} {one.reason}".strip())
+            (one.link or "#", one.what, one.run, one.stage, f" at {one.step}" * bool(one.step), one.reason)
             for one in event_listeners.fates(obj)
         ]
-        shown = format_html_join("", '<li><a class="hub-link" href="{}">{} {}</a>: {} {}</li>', lines)
+        shown = format_html_join("", '<li><a class="hub-link" href="{}">{}, run {}</a>: {}{}. {}</li>', lines)
         return format_html("<ul>{}</ul>", shown) if lines else "–"
 
     @admin.display(description="body")

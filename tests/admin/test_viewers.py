@@ -1,5 +1,7 @@
 """Somebody who may look at everything and change nothing."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Permission, User
 
@@ -44,3 +46,26 @@ def test_a_viewer_sees_fields_that_depend_on_others(viewer, everything):
 
     assert "Replay window" in content
     assert "proof ==" not in content
+
+
+def test_a_visitor_without_rights_is_led_to_no_page_that_refuses(visitor, everything):
+    content = visitor.get("/admin/").content.decode()
+
+    inside = content[content.index("<body") :]
+    for address in set(re.findall(r'href="(/admin/[^"#]*)"', inside)):
+        assert visitor.get(address.replace("&amp;", "&")).status_code != 403, address
+
+
+def test_a_viewer_is_led_to_no_page_that_refuses(viewer, everything):
+    content = viewer.get("/admin/").content.decode()
+
+    inside = content[content.index("<body") :]
+    for address in set(re.findall(r'href="(/admin/[^"#]*)"', inside)):
+        assert viewer.get(address.replace("&amp;", "&")).status_code != 403, address
+
+
+def test_the_dashboard_finds_what_happened_to_a_record(page, everything):
+    content = page.get("/admin/").content.decode()
+
+    assert 'action="/admin/timeline/"' in content
+    assert 'aria-label="Record id, e-mail or name"' in content

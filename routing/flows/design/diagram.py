@@ -20,6 +20,8 @@ from routing.models.flows import StepKind
 
 NAME, SMALL, LABEL = 26, 31, 24
 """Characters that fit: of a name, of a line of small print, of an arrow's label."""
+SHRUNK = 0.8
+"""On a narrow screen a drawing becomes smaller, as long as it can be read; then it scrolls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,13 @@ def drawn(
     ]
     arrows = [_arrow(one, _labels(draft, one)) for one in plan.arrows]
     return format_html(
-        '<svg class="hub-flow" role="img" aria-labelledby="flow-title flow-words" viewBox="0 0 {} {}" width="{}" '
-        'height="{}"><title id="flow-title">{}</title><desc id="flow-words">{}</desc>{}{}{}{}{}</svg>',
+        '<svg class="hub-flow" role="img" aria-labelledby="flow-title flow-words" viewBox="0 0 {} {}" '
+        'style="width: {}px; min-width: {}px"><title id="flow-title">{}</title>'
+        '<desc id="flow-words">{}</desc>{}{}{}{}{}</svg>',
         plan.width,
         plan.height,
         plan.width,
-        plan.height,
+        f"{plan.width * SHRUNK:.0f}",
         f"The steps of {draft.flow}",
         in_words(draft),
         _MARKERS,
