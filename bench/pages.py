@@ -1,128 +1,139 @@
-"""How long the pages take with a million rows behind them. `python -m bench.pages ROWS`."""
+"""How long the pages take with a million rows in each table. `python -m bench.pages sqlite|postgres ROWS`."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db import ProgrammingError, connection
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
-from bench import staging
+from bench import staging, years
 from integration_hub import metrics
-from routing.models import Decision
-from syncs.models import Change, Delivery, Heartbeat
-from syncs.schedules import QUEUES
+from routing.models import Flow, Rule
+from syncs.models import Change, InboundEvent, RecordLink, Sync
 
 TRIES = 3
 SLOW_QUERY = 0.05
 FROM_TABLE = ' FROM "'
-
-CHANGES = """
-INSERT INTO syncs_change (stream_id, record_id, version, modified_at, created_at, captured_at, title, title_key, email,
-    owner_id, url, values, origin, state, routed_at)
-SELECT %(stream)s, '00QB' || lpad(n::text, 11, '0') || 'AAA', 'v' || n, at, at, at + interval '8 seconds',
-    'Lead Number ' || n, 'lead number ' || n, 'lead' || n || '@example.test', %(owner)s, 'https://crm.test/' || n,
-    jsonb_build_object('Name', 'Lead Number ' || n, 'Rating', 'Hot', 'Company', 'Acme', 'AnnualRevenue', n),
-    'poll', 'routed', at + interval '9 seconds'
-FROM (SELECT n, now() - interval '90 days' * (1 - n::float / %(rows)s) AS at
-      FROM generate_series(1, %(rows)s) AS n) AS numbered"""
-DECISIONS = """
-INSERT INTO routing_decision (change_id, rule_id, verdict, reason, text, rows, matched, trigger_at, decided_at)
-SELECT id, (%(rules)s::bigint[])[1 + id %% 5], 'deliver', 'matched', 'Matched. Sent to Priya Nair.',
-    '[[1, true, "Rating is Hot, as wanted"]]', true, modified_at, routed_at FROM syncs_change"""
-DELIVERIES = """
-INSERT INTO syncs_delivery (connection_id, origin, change_id, object_type, operation, lane, dedup_key, payload,
-    priority, state, due_at, expires_at, attempts, attempted_at, lease_owner, remote_id, error_code, error, remedy,
-    unreachable, created_at, settled_at)
-SELECT %(chat)s, 'rule:rule-' || (1 + id %% 5), id, 'message', 'send', 'U0000000' || id %% 10, 'key-' || id,
-    '{"channel": "U1", "header": "Lead", "text": "Lead", "body": "", "fields": [], "link": null, "context": ""}', 10,
-    CASE WHEN id %% 200 = 0 THEN 'dead' WHEN id %% 50 = 1 THEN 'expired' ELSE 'delivered' END, routed_at,
-    routed_at + interval '5 minutes', 1, routed_at, '', 'D1:' || id,
-    CASE WHEN id %% 200 = 0 THEN 'rejected' ELSE '' END, '', '', false, routed_at, routed_at + interval '1 second'
-FROM syncs_change"""
-ALERTS = """
-INSERT INTO routing_alert (decision_id, delivery_id, person_id, role)
-SELECT d.id, o.id, %(person)s, 'recipient' FROM routing_decision d JOIN syncs_delivery o ON o.change_id = d.change_id"""
-RUNS = """
-INSERT INTO syncs_syncrun (kind, stream_id, connection_id, state, started_at, finished_at, read, delivered, unchanged,
-    skipped, waiting, dead, reasons, calls, error)
-SELECT (ARRAY['poll', 'route', 'push'])[1 + n %% 3], %(stream)s, %(chat)s, 'ok', at, at, 1, 0, 0, 0, 1, 0, '{}', 1, ''
-FROM (SELECT n, now() - interval '30 days' * (1 - n::float / %(rows)s) AS at
-      FROM generate_series(1, %(rows)s) AS n) AS numbered"""
-CALLOUTS = """
-INSERT INTO syncs_calloutlog (connection_id, at, method, url, purpose, status, milliseconds, bytes_out, bytes_in, error)
-SELECT %(chat)s, started_at, 'POST', 'https://slack.test/api/chat.postMessage', 'send message', 200, 150, 900, 500, ''
-FROM syncs_syncrun"""
+Get = Callable[[str], HttpResponse]
 
 
-def fill(rows: int) -> None:
-    """Let the hub have run for 90 days."""
-    company = staging.company()
-    rules = staging.rules(company)
-    values: dict[str, Any] = {
-        "rows": rows,
-        "stream": company.stream.pk,
-        "chat": company.chat.pk,
-        "owner": company.owners[0],
-        "rules": [rule.pk for rule in rules],
-        "person": company.chat.directory_links.values_list("person", flat=True)[0],
-    }
-    with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit = off")
-        with suppress(ProgrammingError):  # only a superuser may leave the references unchecked
-            cursor.execute("SET session_replication_role = replica")
-        for statement in (CHANGES, DECISIONS, DELIVERIES, ALERTS, RUNS, CALLOUTS):
-            cursor.execute(statement, values)
-        cursor.execute("RESET session_replication_role")
-        cursor.execute("VACUUM ANALYZE")
-    for queue in QUEUES:
-        Heartbeat.objects.create(queue=queue, beaten_at=timezone.now())
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A list, at its address, with the terms that it is searched for, by what they are."""
+
+    path: str
+    searches: dict[str, str] = field(default_factory=dict)
+
+
+def logs() -> dict[str, Log]:
+    """Return the lists by what they show."""
+    n = _middle()
+    record, email, name = f"00QB{10_000_000_000 + n}AAA", f"lead{n}@example.test", f"Lead Number {n}"
+    there, event = str(500_000_000 + n), str(InboundEvent.objects.get(pk=n).uid)
+    rule, sync = Rule.objects.all()[0].origin, Sync.objects.order_by("pk")[0].origin
+    return {
+        "changes": Log("syncs/change", {"name": name, "e-mail": email, "record": record}),
+        "decisions": Log("routing/decision", {"record": record}),
+        "alerts": Log("routing/alert"),
+        "deliveries": Log(
+            "syncs/delivery", {"rule": rule, "sync": sync, "record": record, "id there": there}
+        ),
+        "runs": Log("syncs/syncrun"),
+        "callouts": Log("syncs/calloutlog"),
+        "incidents": Log("syncs/incident"),
+        "versions": Log("syncs/version", {"key": "thing-7", "name": "Thing 7", "nothing": "nobody"}),
+        "events": Log("syncs/inboundevent", {"id": event, "idempotency key": f"event-{n}", "name": "register"}),
+        "flow runs": Log(
+            "routing/flowrun",
+            {"subject": f"product:c-{n}", "short subject": f"c-{n}", "event": event, "id there": there,
+             "e-mail": f"c{n}@example.test"},
+        ),
+        "change notices": Log("syncs/notice"),
+        "record links": Log("syncs/recordlink", {"record": record, "e-mail": email}),
+        "backfills": Log("syncs/backfill"),
+        "record pairs": Log("syncs/recordpair", {"record": record, "id there": there, "name": name}),
+        "conflicts": Log("syncs/conflict", {"record": record, "id there": there, "name": name}),
+        "ties": Log("syncs/recordtie", {"record": record, "other record": f"001B{n // 3}"}),
+        "doubtful pairs": Log("syncs/matchcandidate", {"e-mail": email, "record": record, "id there": there}),
+    }  # fmt: skip
+
+
+def lists(get: Get) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each list with its filters, its searches, and one row's page. Of the filters the slowest is told."""
+    for name, log in logs().items():
+        start = f"/admin/{log.path}/"
+        yield name, measured(lambda at=start: get(at))
+        filters = [(f"{name}, filtered: {label}", start + query) for label, query in _filters(get(start))]
+        found = [(label, measured(lambda at=at: get(at))) for label, at in filters]
+        yield from sorted(found, key=lambda one: -one[1]["milliseconds"])[:1]
+        for what, term in log.searches.items():
+            query = urlencode({"q": term})
+            yield f"{name} by {what}", measured(lambda at=f"{start}?{query}": get(at))
+        rows = apps.get_model(log.path.replace("/", ".")).objects.order_by("pk")
+        one = rows.filter(pk__gte=_middle()).first() or rows[0]
+        yield f"{name}: one", measured(lambda at=f"{start}{one.pk}/change/": get(at))
+
+
+def _filters(page: HttpResponse) -> Iterator[tuple[str, str]]:
+    """Yield each choice of each filter, the chosen one left out."""
+    changes = page.context_data["cl"]
+    for spec in changes.filter_specs:
+        for choice in spec.choices(changes):
+            if not choice["selected"]:
+                yield f"{spec.title} = {choice['display']}", choice["query_string"]
 
 
 def addresses() -> dict[str, str]:
-    """Return the pages by what they are."""
-    record = Change.objects.values_list("record_id", flat=True).get(version=f"v{_middle()}")
-    lists = {
-        "changes": "syncs/change", "decisions": "routing/decision", "deliveries": "syncs/delivery",
-        "alerts": "routing/alert", "runs": "syncs/syncrun", "callouts": "syncs/calloutlog",
-    }  # fmt: skip
-    pages = {"dashboard": "/admin/"} | {name: f"/admin/{path}/" for name, path in lists.items()}
-    return pages | {
+    """Return the other pages by what they are."""
+    n = _middle()
+    record = Change.objects.values_list("record_id", flat=True).get(pk=n)
+    sync = Sync.objects.order_by("pk")[0]
+    problem = RecordLink.objects.filter(problem__isnull=False).order_by("pk")[0]
+    group = urlencode({"sync": sync.key, "problem": problem.problem, "reason": problem.reason})
+    return {
+        "dashboard": "/admin/",
         "changes, page 1000": "/admin/syncs/change/?p=1000",
-        "changes by name": f"/admin/syncs/change/?q=Lead+Number+{_middle()}",
-        "changes by e-mail": f"/admin/syncs/change/?q=lead{_middle()}@example.test",
-        "decisions of a verdict that is rare": "/admin/routing/decision/?verdict__exact=error",
-        "decisions of a record": f"/admin/routing/decision/?q={record}",
-        "dead letters": "/admin/syncs/delivery/?state__exact=dead",
-        "deliveries waiting (none)": "/admin/syncs/delivery/?state__exact=waiting",
-        "deliveries of a record": f"/admin/syncs/delivery/?q={record}",
-        "failed runs (none)": "/admin/syncs/syncrun/?state__exact=failed",
-        "one decision": f"/admin/routing/decision/{Decision.objects.order_by('-pk')[5].pk}/change/",
-        "one delivery": f"/admin/syncs/delivery/{Delivery.objects.order_by('-pk')[5].pk}/change/",
-        "timeline by name": f"/admin/timeline/?q=Lead+Number+{_middle()}",
+        "timeline by name": f"/admin/timeline/?q=Lead+Number+{n}",
         "timeline by beginning": "/admin/timeline/?q=lead+number+7",
         "timeline by a word in the middle": "/admin/timeline/?q=umber+77",
         "timeline, nothing found": "/admin/timeline/?q=nobody",
-        "timeline by e-mail": f"/admin/timeline/?q=lead{_middle()}@example.test",
+        "timeline by e-mail": f"/admin/timeline/?q=lead{n}@example.test",
         "timeline of a record": f"/admin/timeline/{record}/",
         "answer times, 1 day": "/admin/answer-times/?days=1",
         "answer times, 7 days": "/admin/answer-times/?days=7",
+        "data quality": "/admin/data-quality/",
+        "data quality, one group": f"/admin/data-quality/group/?{group}",
+        "calls of a connection": "/admin/usage/account-0/",
+        "directory issues": "/admin/directory-issues/",
+        "connections": "/admin/syncs/connection/",
+        "a connection": f"/admin/syncs/connection/{sync.destination_id}/change/",
+        "streams": "/admin/syncs/stream/",
+        "a stream": f"/admin/syncs/stream/{sync.stream_id}/change/",
+        "syncs": "/admin/syncs/sync/",
+        "a sync": f"/admin/syncs/sync/{sync.pk}/change/",
+        "versions of a thing": "/admin/syncs/version/?section__exact=rules&key__exact=thing-8",
+        "rules": "/admin/routing/rule/",
+        "flows": "/admin/routing/flow/",
+        "a flow": f"/admin/routing/flow/{Flow.objects.all()[0].pk}/change/",
+        "event sources": "/admin/syncs/eventsource/",
+        "healthz": "/healthz",
         "readyz": "/readyz",
     }
 
 
 def _middle() -> int:
-    newest = Change.objects.order_by("-pk")[0]
-    return int(newest.version[1:]) * 7 // 10 + 1
+    return Change.objects.order_by("-pk")[0].pk * 7 // 10 + 1
 
 
 def measured(get: Callable[[], HttpResponse]) -> dict[str, Any]:
@@ -174,18 +185,22 @@ def _metrics(client: Client) -> HttpResponse:
     return client.get("/metrics")
 
 
-def main(rows: int) -> None:
-    with staging.scratch("postgres"):
+def measure(user: User) -> dict[str, dict[str, Any]]:
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(user)
+    found = {name: measured(lambda page=page: client.get(page)) for name, page in addresses().items()}
+    found["metrics"] = measured(lambda: _metrics(client))
+    return found | dict(lists(client.get))
+
+
+def main(kind: str, rows: int) -> None:
+    with staging.scratch(kind):
         begun = time.perf_counter()
-        fill(rows)
+        years.fill(rows)
         filled = time.perf_counter() - begun
         user = User.objects.create_superuser("bench", "bench@example.test", "bench")
-        client = Client(SERVER_NAME="localhost")
-        client.force_login(user)
-        found = {name: measured(lambda page=page: client.get(page)) for name, page in addresses().items()}
-        found["metrics"] = measured(lambda: _metrics(client))
-        staging.say({"filled": filled, "hub": found, "plain": plain(user)})
+        staging.say({"filled": filled, "hub": measure(user), "plain": plain(user)})
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1], int(sys.argv[2]))

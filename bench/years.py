@@ -247,7 +247,7 @@ def syncs() -> Iterator[tuple[type[Model], dict[str, str]]]:
         "remote_id": "{there}", "payload_hash": "'0123456789abcdef'", "version_at": "at", "written_at": "done",
         "state": "CASE WHEN n % 100 < 2 THEN 'skipped' ELSE 'written' END", "run_id": "{rows} - 20",
         "problem": "CASE WHEN n % 100 = 1 THEN 'unknown_value' ELSE NULL END",
-        "reason": "CASE WHEN n % 100 = 1 THEN 'Country → dataFields.Country: unknown “' || n % 300 || '”' ELSE '' END",
+        "reason": "CASE WHEN n % 100 = 1 THEN 'Country → dataFields.Country: “' || n / 100 % 300 || '”' ELSE '' END",
     }  # fmt: skip
     yield Backfill, {
         "id": "n", "sync_id": "{sync}", "run_id": "n", "expected": "1000", "state": "'done'",
@@ -270,13 +270,13 @@ def syncs() -> Iterator[tuple[type[Model], dict[str, str]]]:
         "state": "CASE WHEN n > {rows} - 200 THEN 'open' ELSE 'resolved' END",
         "resolved_at": "CASE WHEN n > {rows} - 200 THEN NULL ELSE done END",
     }  # fmt: skip
+
+
+def states() -> Iterator[tuple[type[Model], dict[str, str]]]:
     yield RecordTie, {
         "tie_id": "{tie}", "record_id": "{record}", "foreign_id": "'001B' || n / 3", "from_id": "{there}",
         "to_id": "'6' || n", "state": "CASE WHEN n % 1000 = 0 THEN 'waiting' ELSE 'tied' END", "changed_at": "at",
     }  # fmt: skip
-
-
-def states() -> Iterator[tuple[type[Model], dict[str, str]]]:
     yield KnownRecord, {
         "connection_id": "{crm}", "object_type": "'contacts'", "key_field": "'email'", "remote_id": "{there}",
         "key_value": "'lead' || n || '@example.test'", "learned_at": "at",

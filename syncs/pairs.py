@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from syncs import changes, incidents
 from syncs.engine import mapping
@@ -34,7 +34,7 @@ def find(pairing: Pairing, batch: Sequence[Change], links: dict[str, Link]) -> d
     A record whose creation by us is not confirmed yet is known by its match key.
     """
     mine = ID[pairing.side]
-    rows = _locked(pairing, **{f"{mine}__in": [change.record_id for change in batch]})
+    rows = having(_locked(pairing), mine, [change.record_id for change in batch])
     found: dict[str, RecordPair] = {getattr(row, mine): row for row in rows}
     _by_links(pairing, [one for one in batch if one.record_id not in found], links, found)
     _by_match(pairing, [one for one in batch if one.record_id not in found], found)
@@ -162,7 +162,12 @@ def release(pairs: Iterable[RecordPair], now: datetime) -> int:
     return released
 
 
-def _locked(pairing: Pairing, *conditions: Q, **where: Any) -> Iterable[RecordPair]:
+def having(rows: QuerySet[RecordPair], side: str, ids: Sequence[str]) -> QuerySet[RecordPair]:
+    """Return those whose record on this side is one of these; SQLite finds its index by the second condition only."""
+    return rows.filter(**{f"{side}__in": ids}).exclude(**{side: ""})
+
+
+def _locked(pairing: Pairing, *conditions: Q, **where: Any) -> QuerySet[RecordPair]:
     rows = RecordPair.objects.filter(*conditions, sync=pairing.forward, **where)
     return rows.order_by("pk").select_for_update()
 
@@ -179,9 +184,7 @@ def _by_links(
         if own and own.remote_id and own.written_at:
             others.setdefault(record_id, own.remote_id)
     theirs, mine = ID[pairing.side.other], ID[pairing.side]
-    known = {
-        getattr(row, theirs): row for row in _locked(pairing, **{f"{theirs}__in": list(others.values())})
-    }
+    known = {getattr(row, theirs): row for row in having(_locked(pairing), theirs, list(others.values()))}
     for change in rest:
         other = others.get(change.record_id)
         if other:
@@ -221,7 +224,7 @@ def _follow_merges(
         for loser in str(change.values.get(MERGED) or "").split(";")
         if loser and loser != change.record_id
     }
-    for stored in _locked(pairing, right_id__in=list(winners), gone=""):
+    for stored in having(_locked(pairing, gone=""), "right_id", list(winners)):
         loser, change = stored.right_id, winners[stored.right_id]
         pair = found.pop(loser, stored)
         RecordLink.objects.filter(sync=pairing.back, record_id=loser).delete()

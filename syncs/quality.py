@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Max, Min, QuerySet
 
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.records import Record
@@ -21,7 +22,7 @@ from syncs.models.changes import ChangeOrigin
 from syncs.models.deliveries import DeliveryState
 
 MOST_GROUPS = 200
-EXAMPLES = 3
+EXAMPLES = 2
 AT_ONCE = 200
 """Records that are read and queued together; one call or a few, and one transaction."""
 PATIENCE = 10.0
@@ -71,20 +72,25 @@ class Trial:
 
 
 def groups() -> list[Group]:
-    """Return the groups with the most records first; one query by index, however many there are."""
-    found: dict[tuple[int, str, str], int] = {}
-    listed = RecordLink.objects.filter(problem__isnull=False)
-    rows = listed.exclude(problem=IGNORED).values_list("sync", "problem", "reason").annotate(n=Count("pk"))
-    for sync_id, problem, reason, count in rows.order_by():
+    """Return the groups with the most records first, each with its newest and oldest as examples; three queries."""
+    counts: Counter[tuple[int, str, str]] = Counter()
+    known: dict[tuple[int, str, str], set[int]] = {}
+    listed = RecordLink.objects.filter(problem__isnull=False).exclude(problem=IGNORED)
+    rows = listed.values_list("sync", "problem", "reason").annotate(Count("pk"), Max("pk"), Min("pk"))
+    for sync_id, problem, reason, count, newest, oldest in rows.order_by():
         key = sync_id, problem, _OTHERS.sub("", reason)
-        found[key] = found.get(key, 0) + count
+        counts[key] += count
+        known.setdefault(key, set()).update((newest, oldest))
+    largest = counts.most_common(MOST_GROUPS)
     syncs = Sync.objects.select_related("stream__connection", "destination").in_bulk(
-        {key[0] for key in found}
+        {sync_id for (sync_id, _, _), _ in largest}
     )
-    largest = sorted(found.items(), key=lambda one: -one[1])[:MOST_GROUPS]
+    chosen = {key: sorted(known[key], reverse=True)[:EXAMPLES] for key, _ in largest}
+    links = RecordLink.objects.filter(pk__in={pk for pks in chosen.values() for pk in pks})
+    ids = dict(links.values_list("pk", "record_id"))
     return [
-        _with_examples(Group(syncs[sync_id], problem, reason, count))
-        for (sync_id, problem, reason), count in largest
+        Group(syncs[key[0]], *key[1:], count, [ids[pk] for pk in chosen[key] if pk in ids])
+        for key, count in largest
     ]
 
 
@@ -177,8 +183,3 @@ def _describe_anew(sync: Sync) -> None:
         destinations.fields(sync.destination, sync.object_type)
     except ConnectorError:
         return  # judged by what it said last
-
-
-def _with_examples(one: Group) -> Group:
-    examples = list(one.records.order_by("-pk").values_list("record_id", flat=True)[:EXAMPLES])
-    return Group(one.sync, one.problem, one.reason, one.count, examples)

@@ -154,10 +154,11 @@ def _flows(request: HttpRequest, text: str) -> dict[str, Any]:
     """Return the newest runs of flows and events that the text finds, as far as the user may see them."""
     runs: list[FlowRun] = []
     loose: list[InboundEvent] = []
+    events = list(flow_search.events(text).values_list("pk", flat=True)) if text else []
     if text and request.user.has_perm("routing.view_flowrun"):
-        runs = list(flow_search.runs(text).select_related("flow", "step").order_by("-pk")[:FOUND])
-    if text and request.user.has_perm("syncs.view_inboundevent"):
-        found = flow_search.events(text).defer("body", "data").select_related("source")
+        runs = list(flow_search.runs(text, of=events).select_related("flow", "step").order_by("-pk")[:FOUND])
+    if events and request.user.has_perm("syncs.view_inboundevent"):
+        found = InboundEvent.objects.filter(pk__in=events).defer("body", "data").select_related("source")
         loose = list(found.exclude(pk__in=[run.event_id for run in runs]).order_by("-pk")[:FOUND])
     return {"runs": runs, "loose_events": loose}
 

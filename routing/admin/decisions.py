@@ -14,7 +14,7 @@ from integration_hub.admin import LogModelAdmin
 from integration_hub.connectors.moments import lasting
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel
-from integration_hub.console.filters import AmongNewest, period
+from integration_hub.console.filters import AmongNewest, AmongNewestOf, period
 from routing.models import Alert, Decision
 from syncs.models import Change
 
@@ -79,7 +79,7 @@ class AlertAdmin(LogModelAdmin):
     empty_next = ("admin:routing_rule_changelist", "Rules")
     list_display = ("created", "record", "rule", "whom", "role", "fate", "took", "why")
     list_display_links = ("created",)
-    list_filter = ("decision__rule", ("role", AmongNewest))
+    list_filter = (("decision__rule", AmongNewestOf), ("role", AmongNewest))
     list_select_related = ("decision__change", "decision__rule", "delivery__connection", "person")
     search_fields = ("decision__change__record_id__exact",)
     search_help_text = "The record's id."

@@ -19,7 +19,17 @@ from integration_hub.console.filters import period
 from routing.admin.flow_run_verbs import RunVerbs
 from routing.flows import search as flow_search
 from routing.models import FlowRun, FlowStep
+from routing.models.flows import RunStage
 from syncs.models import InboundEvent
+
+
+class StageFilter(admin.ChoicesFieldListFilter):
+    """The open stages by the small index of what is open."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FlowRun]) -> QuerySet[FlowRun] | None:
+        chosen = request.GET.get(self.lookup_kwarg)
+        is_open = chosen in RunStage.values and chosen not in (RunStage.DONE, RunStage.CANCELED)
+        return super().queryset(request, queryset.filter(ended_at=None) if is_open else queryset)
 
 
 class StepFilter(admin.SimpleListFilter):
@@ -47,7 +57,13 @@ class FlowRunAdmin(RunVerbs):
     change_form_outer_before_template = "hub/flow_history.html"
     list_display = ("number", "flow", "subject", "marked_stage", "at_step", "why", "began", "ended")
     list_display_links = ("number",)
-    list_filter = ("flow", "stage", StepFilter, "event__source", period("started_at", "started"))
+    list_filter = (
+        "flow",
+        ("stage", StageFilter),
+        StepFilter,
+        "event__source",
+        period("started_at", "started"),
+    )
     list_select_related = ("flow", "step", "event")
     search_fields = ("subject",)
     search_help_text = "A subject, an event's id, a record's id at the vendor, or an e-mail in the event."

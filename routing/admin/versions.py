@@ -21,6 +21,8 @@ from integration_hub.configuration.errors import ConfigurationError
 from integration_hub.configuration.sections import BY_NAME
 from integration_hub.console import pills
 from integration_hub.console.buttons import Button, Panel, button
+from integration_hub.console.filters import NEWEST, AmongNewest
+from integration_hub.console.finding import some
 from syncs.models import Version
 
 NEAR = 3
@@ -36,6 +38,19 @@ class Row:
     tone: str = ""
 
 
+class SectionFilter(admin.SimpleListFilter):
+    """What is configured, as its file names it; asking the table which there are would read all of it."""
+
+    title = "section"
+    parameter_name = "section__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in history.SECTION_NAMES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Version]) -> QuerySet[Version]:
+        return queryset.filter(section=self.value()) if self.value() else queryset
+
+
 @admin.register(Version)
 class VersionAdmin(LogModelAdmin):
     empty = (
@@ -44,12 +59,23 @@ class VersionAdmin(LogModelAdmin):
     )
     list_display = ("when", "what", "titled", "actor", "cause", "note")
     list_display_links = ("when",)
-    list_filter = ("section", "cause")
-    search_fields = ("=key", "name")
-    search_help_text = "The key, or a part of the name."
+    list_filter = (SectionFilter, ("cause", AmongNewest))
+    search_fields = ("key", "name")
+    search_help_text = "The key, or a part of a name among the newest."
     fields = ("changed", "whole")
     readonly_fields = ("changed", "whole")
     buttons = ("compare", "restore")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Version], search_term: str
+    ) -> tuple[QuerySet[Version], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        newest = Version.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        by_key = Version.objects.filter(section__in=history.SECTION_NAMES, key=term)
+        by_name = Version.objects.filter(pk__gt=newest - NEWEST, name__icontains=term)
+        return queryset.filter(pk__in={*some(by_key), *some(by_name)}), False
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup == "key__exact" or super().lookup_allowed(lookup, value, request)
@@ -141,10 +167,6 @@ def side_by_side(old: str, new: str) -> list[Row]:
     return rows
 
 
-def _right(obj: Version) -> str:
-    """Return the permission to change what the version is of."""
-    meta = BY_NAME[obj.section].model._meta
-    return f"{meta.app_label}.change_{meta.model_name}"
 def thing(obj: Version) -> str:
     """Say what the version is of, such as: the rule “Hot leads”."""
     name = obj.name or obj.key
@@ -169,3 +191,7 @@ def _compared(
     return (two[0], two[1]) if len(two) > 1 else (None, two[0])
 
 
+def _right(obj: Version) -> str:
+    """Return the permission to change what the version is of."""
+    meta = BY_NAME[obj.section].model._meta
+    return f"{meta.app_label}.change_{meta.model_name}"

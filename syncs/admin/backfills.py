@@ -8,7 +8,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -26,12 +25,13 @@ from integration_hub.admin import LogModelAdmin
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button, sentence
+from integration_hub.console.finding import IndexSearch
 from syncs import backfill_ids, backfill_queue, backfill_words, record_ids
 from syncs.backfill_words import of_choice
 from syncs.engine.backfill import engine as backfill
 from syncs.engine.backfill import plan as backfill_plan
 from syncs.engine.backfill.engine import BackfillError
-from syncs.engine.backfill.plan import Quote, Wanted
+from syncs.engine.backfill.plan import FOR_EACH, Quote, Wanted
 from syncs.engine.backfill.reading import Reading
 from syncs.models import Backfill, Correction, RecordLink, Sync
 from syncs.models.backfills import BackfillState
@@ -146,7 +146,7 @@ class BackfillAdmin(LogModelAdmin):
 
     @admin.display(description="progress")
     def progress(self, obj: Backfill) -> str:
-        return f"{percent(obj)} % of {obj.expected:,}"
+        return f"{percent(obj)} % of {obj.expected:,}" if obj.expected else counted(obj.run.read, "record")
 
     @admin.display(description="balance")
     def counts(self, obj: Backfill) -> str:
@@ -170,6 +170,8 @@ class BackfillAdmin(LogModelAdmin):
             return "–"
         calls = ", ".join(f"{counted(count, 'call')} to {name}" for name, count in plan["calls"].items())
         took = backfill_words.duration(plan["seconds"])
+        if not plan.get("counted", True):
+            return f"How many was not told; for each {FOR_EACH:,}: {calls}, {took}. {plan['strategy']}."
         return f"{counted(plan['records'], 'record')}, {calls}, {took}. {plan['strategy']}. {of_choice(plan)}".rstrip()
 
     @admin.display(description="reasons")
@@ -278,15 +280,16 @@ class BackfillAdmin(LogModelAdmin):
 
 
 @admin.register(RecordLink)
-class RecordLinkAdmin(LogModelAdmin):
+class RecordLinkAdmin(IndexSearch, LogModelAdmin):
     """Each record's fate under its sync."""
 
     empty = ("No record was met yet", "Each record that a sync or a backfill decides on is listed here.")
     empty_next = ("admin:syncs_sync_changelist", "Syncs")
-    list_display = ("record", "sync", "marked_state", "match_value", "reason", "version", "written")
+    list_display = ("record", "sync", "marked_state", "match_value", "reason", "written")
     list_filter = ("state", "sync")
     list_select_related = ("sync",)
-    search_fields = ("record_id__exact", "match_value__exact")
+    search_fields = ("record_id", "match_value")
+    search_within = "sync"
     search_help_text = "The record's id, or its e-mail or user id at the destination."
     fields = (
         "record", "sync", "marked_state", "reason", "match_value", "remote_id", "version", "written", "corrected",
@@ -327,15 +330,6 @@ class RecordLinkAdmin(LogModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup == "run__id__exact" or bool(super().lookup_allowed(lookup, value, request))
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[RecordLink], search_term: str
-    ) -> tuple[QuerySet[RecordLink], bool]:
-        """Search within each sync: the indexes begin with it."""
-        found, distinct = super().get_search_results(request, queryset, search_term)
-        if search_term:
-            found = found.filter(sync__in=list(Sync.objects.values_list("pk", flat=True)))
-        return found, distinct
 
 
 def percent(obj: Backfill) -> int:

@@ -14,9 +14,10 @@ from django.utils.html import format_html
 from integration_hub.admin import LogModelAdmin
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button
-from integration_hub.console.filters import period
+from integration_hub.console.filters import AmongNewestOf, NewestSettled, settled_period
+from integration_hub.console.finding import MOST_FOUND, some
 from syncs import outbox
-from syncs.models import Delivery
+from syncs.models import Change, Delivery, Sync
 from syncs.models.deliveries import DeliveryState
 
 REVIVABLE = (DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.DISMISSED)
@@ -30,18 +31,9 @@ class DeliveryAdmin(LogModelAdmin):
         "Messages come from rules: once one is on and a record matches, what becomes of its message is told here.",
     )
     empty_next = ("admin:routing_rule_changelist", "Rules")
-    list_display = (
-        "id",
-        "origin",
-        "record",
-        "at",
-        "whom",
-        "marked_state",
-        "when",
-        "attempts",
-        "why",
-    )
-    list_filter = ("state", period("settled_at", "settled"), "connection")
+    list_display = ("origin", "record", "at", "whom", "marked_state", "when", "why")
+    list_display_links = ("origin",)
+    list_filter = (("state", NewestSettled), settled_period("settled_at"), ("connection", AmongNewestOf))
     list_select_related = ("connection", "change", "alert__person")
     search_fields = ("origin__exact", "record_id__exact", "remote_id__exact")
     search_help_text = "Who wants it (such as rule:hot-leads), or the record's id here or there."
@@ -63,12 +55,20 @@ class DeliveryAdmin(LogModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
     ) -> tuple[QuerySet[Delivery], bool]:
+        """Look by each index in turn: one condition over all of them would read the whole table."""
         term = search_term.strip()
         if not term:
             return queryset, False
-        by_origin = Delivery.objects.filter(origin=term).values("pk")
-        by_record = Delivery.objects.filter(change__record_id=term).values("pk")
-        return queryset.filter(pk__in=by_origin.union(by_record)), False
+        wanted = [
+            Delivery.objects.filter(change__in=list(Change.objects.filter(record_id=term)[:MOST_FOUND])),
+            Delivery.objects.filter(sync__in=list(Sync.objects.all()), record_id=term),
+            Delivery.objects.filter(remote_id=term),
+            *(
+                Delivery.objects.filter(origin=term, state=state).order_by("-settled_at")
+                for state in DeliveryState
+            ),
+        ]
+        return queryset.filter(pk__in={pk for rows in wanted for pk in some(rows)}), False
 
     @admin.display(description="flow run")
     def for_run(self, obj: Delivery) -> str:
@@ -85,16 +85,18 @@ class DeliveryAdmin(LogModelAdmin):
 
     @admin.display(description="record")
     def record(self, obj: Delivery) -> str:
-        if obj.change is None:
+        record_id = obj.change.record_id if obj.change else obj.record_id
+        if not record_id:
             return "–"
-        address = reverse("console:timeline_record", args=[obj.change.record_id])
-        name = obj.change.title or obj.change.record_id
+        address = reverse("console:timeline_record", args=[record_id])
+        name = (obj.change.title if obj.change else "") or record_id
         return format_html('<a class="hub-link" href="{}">{}</a>', address, name)
 
     @admin.display(description="to")
     def whom(self, obj: Delivery) -> str:
         alert = getattr(obj, "alert", None)  # what a rule wants has one; this app does not know of rules
-        return pills.addressee(alert.person.name if alert and alert.person else "", obj.lane)
+        shown = pills.addressee(alert.person.name if alert and alert.person else "", obj.lane)
+        return format_html('<span class="hub-lane">{}</span>', shown)
 
     @admin.display(description="connection", ordering="connection__name")
     def at(self, obj: Delivery) -> str:

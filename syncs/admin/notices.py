@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from integration_hub.admin import LogModelAdmin
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button
-from integration_hub.console.filters import AmongNewest, period
+from integration_hub.console.filters import AmongNewest, AmongNewestOf, period
 from syncs import notices
 from syncs.models import Notice
 from syncs.models.notices import NoticeState
@@ -35,7 +35,7 @@ class NoticeAdmin(LogModelAdmin):
     empty_next = ("admin:syncs_stream_changelist", "Streams")
     list_display = ("name", "connection", "marked_state", "received", "events", "repeated", "unheard", "why")
     list_display_links = ("name",)
-    list_filter = (("state", AmongNewest), "connection", period("received_at", "received"))
+    list_filter = (("state", AmongNewest), ("connection", AmongNewestOf), period("received_at", "received"))
     list_select_related = ("connection",)
     actions = ("reprocess_chosen",)
     buttons = ("reprocess",)

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from integration_hub.admin import HubInline, LogModelAdmin, ModelForm, SuggestedInput
 from integration_hub.console import pills
+from integration_hub.console.finding import IndexSearch
 from syncs import destination_check
 from syncs.admin.sync_form import SOURCES
 from syncs.models import RecordTie, SyncTie
@@ -41,7 +42,7 @@ class TieInline(HubInline):
 
 
 @admin.register(RecordTie)
-class RecordTieAdmin(LogModelAdmin):
+class RecordTieAdmin(IndexSearch, LogModelAdmin):
     list_display = ("record_id", "shown_state", "foreign_id", "tie", "reason", "changed")
     empty = (
         "No ties yet",
@@ -51,6 +52,7 @@ class RecordTieAdmin(LogModelAdmin):
     list_filter = ("state", "tie__sync")
     list_select_related = ("tie__partner", "tie__sync")
     search_fields = ("record_id", "foreign_id")
+    search_within = "tie"
     search_help_text = "Id of the record, or of the other one"
 
     @admin.display(description="state", ordering="state")

@@ -125,6 +125,16 @@ def everything(rows=1):
     return rule
 
 
+def make_troubles(count):
+    """Records of one sync that could not be written, each for a reason of its own."""
+    sync = factories.make_sync()
+    for number in range(count):
+        RecordLink.objects.create(
+            sync=sync, record_id=f"00Q{number}", version_at=NOON, state="skipped", problem="unknown_value",
+            reason=f"Country → dataFields.Country: unknown “{number}”",
+        )  # fmt: skip
+
+
 def make_tie(sync, **values):
     """A tie of the sync to another one, and one record that waits for its partner."""
     tie = SyncTie.objects.create(

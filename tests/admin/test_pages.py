@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from integration_hub import metrics
 from routing.models import Rule
 from syncs.models import Change, Connection, Delivery, HubSettings
 from tests import factories as rows_of
@@ -32,6 +33,13 @@ LOGS = [
     "routing.flowrun",
     "syncs.inboundevent",
     "syncs.version",
+    "syncs.notice",
+    "syncs.recordlink",
+    "syncs.backfill",
+    "syncs.recordpair",
+    "syncs.conflict",
+    "syncs.recordtie",
+    "syncs.matchcandidate",
 ]
 CONSOLE = ["admin:index", "console:timeline", "console:sla", "console:directory"]
 
@@ -136,6 +144,53 @@ def test_lists_of_logs_never_count_their_table(page, everything, label):
     texts = [one["sql"] for one in asked]
     counting = [one for one in texts if "COUNT(" in one and f'FROM "{table}"' in one and "WHERE" not in one]
     assert counting == []
+
+
+@pytest.mark.parametrize("label", LOGS)
+def test_lists_of_logs_never_ask_their_table_for_all_its_values(page, everything, label):
+    table = apps.get_model(label)._meta.db_table
+
+    with CaptureQueriesContext(connection) as asked:
+        page.get(address(label))
+
+    texts = [one["sql"] for one in asked]
+    assert [one for one in texts if f'DISTINCT "{table}"' in one and "WHERE" not in one] == []
+
+
+@pytest.mark.parametrize("label", LOGS)
+def test_a_search_of_a_log_has_no_condition_that_only_reading_every_row_can_meet(page, everything, label):
+    table = apps.get_model(label)._meta.db_table
+
+    with CaptureQueriesContext(connection) as asked:
+        page.get(address(label), {"q": "Ann Lee"})
+
+    texts = [one["sql"] for one in asked if f'FROM "{table}"' in one["sql"]]
+    assert [one for one in texts if " OR " in one or ("LIKE" in one and '"id" >' not in one)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("admin:index", {}),
+        ("console:quality", {}),
+        ("console:timeline", {"q": "nobody"}),
+        ("console:directory", {}),
+        ("/metrics", {}),
+    ],
+)
+def test_pages_need_the_same_queries_however_many_rows(page, name, query):
+    def asked():
+        metrics.forget()
+        with CaptureQueriesContext(connection) as found:
+            page.get(name if name.startswith("/") else reverse(name), query)
+        return len(found)
+
+    factories.everything(rows=2)
+    factories.make_troubles(2)
+    few = asked()
+    factories.make_troubles(12)
+
+    assert asked() == few
 
 
 @pytest.mark.parametrize("name", CONSOLE)

@@ -82,7 +82,7 @@ def test_refused_records_are_grouped_by_line_and_reason_with_counts_and_examples
     found = [(group.problem, group.field, group.count, len(group.examples)) for group in quality.groups()]
 
     assert found == [
-        ("invalid_email", "Email → email", 3, 3),
+        ("invalid_email", "Email → email", 3, 2),
         ("unknown_value", "Title → dataFields.Title", 1, 1),
     ]
 
