@@ -8,12 +8,32 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from integration_hub.connectors.schema import FieldSchema
 from syncs.engine import fitting
 from syncs.engine.mapping import Line
-from syncs.models import Description, Sync
+from syncs.models import Description, FieldMapping, Sync, ValueMap
 
 TRUSTED = timedelta(days=2)
 """An older description may be wrong by now: an option that was added since would be refused for nothing."""
+
+
+def fields_filled_by(value_map: ValueMap) -> dict[FieldMapping, FieldSchema]:
+    """Return the lines that the value map translates for and that lead to a choice, with what is offered there."""
+    found = {}
+    for row in value_map.field_mappings.select_related("sync__destination").order_by("pk"):
+        field = field_of(row)
+        if field is not None and field.options:
+            found[row] = field
+    return found
+
+
+def field_of(row: FieldMapping) -> FieldSchema | None:
+    """Return the field that a line writes to as its destination described it last, None if it did not."""
+    sync = row.sync
+    described = Description.objects.filter(
+        connection=sync.destination_id, object_type=sync.object_type
+    ).first()
+    return described.schema.get(row.destination) if described else None
 
 
 def checked(sync: Sync, lines: Sequence[Line]) -> list[Line]:

@@ -70,12 +70,17 @@ def fields(connection: Connection, object_type: str) -> Mapping[str, FieldSchema
 
 def offered(connection: Connection, object_type: str) -> list[str]:
     """Return the paths to suggest; [] while the destination does not answer."""
-    key = f"offered-paths:{connection.pk}:{object_type}"
-    found: list[str] | None = cache.get(key)
+    return [name for name, _ in suggested(connection, object_type)]
+
+
+def suggested(connection: Connection, object_type: str) -> list[tuple[str, str]]:
+    """Return the paths to suggest with their labels; [] while the destination does not answer."""
+    key = f"offered-fields:{connection.pk}:{object_type}"
+    found: list[tuple[str, str]] | None = cache.get(key)
     if found is None:
         try:
             known = fields(connection, object_type).values()
-            found = sorted(field.name for field in known if not field.read_only)
+            found = sorted((field.name, field.label) for field in known if not field.read_only)
         except ConnectorError:
             found = []
         cache.set(key, found, FRESH)

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.console.buttons import sentence
-from syncs import corrections, quality, queues
+from syncs import corrections, descriptions, quality, queues
 from syncs.engine.correcting import standing
 from syncs.models import Change, Correction, Delivery, RecordLink, Sync, ValueMapEntry
 from syncs.models.deliveries import DeliveryState
@@ -67,6 +67,8 @@ def group(request: HttpRequest) -> HttpResponse:
     except ConnectorError as error:
         messages.error(request, sentence(error))
     source = row.source if row else ""
+    field = descriptions.field_of(row) if row else None
+    choices = [(one, dict(field.labels).get(one, "")) for one in field.options] if field else []
     records = [
         {
             "link": link,
@@ -77,7 +79,7 @@ def group(request: HttpRequest) -> HttpResponse:
     ]
     return _page(
         request, "hub/quality_group.html", one.field or one.problem, group=one, row=row, records=records,
-        page=page, trial=trial, sources=quality.sources(one.sync), query=_query(one), source=source,
+        page=page, trial=trial, sources=quality.sources(one.sync), query=_query(one), source=source, choices=choices,
         may_act=request.user.has_perm(ACT), may_map=request.user.has_perm("syncs.add_valuemapentry"),
     )  # fmt: skip
 

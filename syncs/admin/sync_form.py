@@ -121,12 +121,12 @@ def source_options(sync: Sync) -> list[tuple[str, str]]:
 
 def path_options(sync: Sync) -> list[tuple[str, str]]:
     """Return the paths that the destination knows, and those that the sync writes already."""
-    known = {"email", "userId"}
+    known = {"email": "", "userId": ""}
     if sync.pk:
-        known |= set(sync.mappings.values_list("destination", flat=True))
+        known = dict.fromkeys(sync.mappings.values_list("destination", flat=True), "")
         if _answers(sync.destination_id):
-            known |= set(destinations.offered(sync.destination, sync.object_type))
-    return [(name, "") for name in sorted(known)]
+            known |= dict(destinations.suggested(sync.destination, sync.object_type))
+    return [(name, label if label != name else "") for name, label in sorted(known.items())]
 
 
 def type_options(sync: Sync) -> list[tuple[str, str]]:

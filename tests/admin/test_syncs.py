@@ -1,12 +1,14 @@
 """Syncs and value maps: saved with their lines checked, previewed, exchanged as JSON, switched on and off."""
 
 import json
+import re
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
-from syncs.models import FieldMapping, Sync, ValueMap
+from integration_hub.connectors.schema import FieldSchema, FieldType
+from syncs.models import Description, FieldMapping, MatchCandidate, Sync, ValueMap
 from tests import factories as rows_of
 from tests.admin import factories
 from tests.factories import NOON
@@ -141,7 +143,7 @@ def test_the_form_offers_what_both_sides_have(page, sync):
 
     assert '<datalist id="source-fields">' in shown
     assert '<option value="Owner.Id"' in shown
-    assert '<option value="userId">' in shown
+    assert '<option value="userId"' in shown
 
 
 def test_a_connection_that_sends_messages_is_not_offered(page, sync):
@@ -339,3 +341,51 @@ def test_a_sync_to_salesforce_is_saved_and_previewed_beside_what_stands_there(si
 
     assert saved.status_code == 302, faults(saved)
     assert "Formerly" in shown.content.decode()
+
+
+def test_a_value_map_names_its_choices_and_warns_of_what_is_none(page, said, db):
+    portal = rows_of.make_connection("hubspot")
+    entries = rows_of.make_value_map("stages", accepted="won")
+    line = {"source": "Status", "destination": "dealstage", "value_map": entries}
+    rows_of.make_sync(
+        ("Email", "email"), line, destination=portal, object_type="deals", name="Orders to deals"
+    )
+    stage = FieldSchema(
+        "dealstage", "Stage", FieldType.PICKLIST, options=("won",), labels=(("won", "Closed won"),)
+    )
+    Description.keep(portal, "deals", {"dealstage": stage}, NOON)
+    form = {
+        "name": "Stages", "entries-TOTAL_FORMS": 1, "entries-INITIAL_FORMS": 1, "entries-MIN_NUM_FORMS": 0,
+        "entries-MAX_NUM_FORMS": 1000, "entries-0-id": entries.entries.get().pk,
+        "entries-0-value_map": entries.pk, "entries-0-source": "accepted", "entries-0-destination": "lost",
+    }  # fmt: skip
+
+    shown = page.get(factories.change_url(entries)).content.decode()
+    answer = page.post(factories.change_url(entries), form)
+
+    assert "Orders to deals: Status → dealstage" in shown
+    assert "“won” is Closed won." in shown
+    assert '<option value="won" label="Closed won">' in shown
+    assert "offers no “lost” in “dealstage”" in said(answer)
+    assert "Choices: Closed won (won)." in said(answer)
+
+
+def test_a_new_line_of_a_mapping_has_no_number_yet(page, sync):
+    content = page.get(factories.change_url(sync)).content.decode()
+
+    [box] = [one for one in re.findall(r"<input[^>]*>", content) if "mappings-__prefix__-position" in one]
+    assert "value=" not in box
+
+
+def test_a_doubtful_pair_is_decided_on_its_page(page, said, sync):
+    pair = MatchCandidate.objects.create(
+        sync=sync, key="a@x.test", source_id="1", remote_id="501", why="Several."
+    )
+
+    before = page.get(factories.change_url(pair)).content.decode()
+    answer = factories.press(page, pair, "different_one")
+    after = page.get(factories.change_url(pair)).content.decode()
+
+    assert "1 pair kept apart" in said(answer)
+    assert "These are the same" in before
+    assert "These are the same" not in after
