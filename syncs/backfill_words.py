@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from syncs.engine.backfill.plan import Cost, Quote
+from syncs.engine.backfill.plan import FOR_EACH, Cost, Quote
 from syncs.engine.backfill.reading import DEAR, Because, Reading
 from syncs.models import Backfill, SyncRun
 from syncs.models.backfills import BackfillState
@@ -38,7 +38,12 @@ SHOWN_DAYS = 7
 def of_quote(quote: Quote) -> list[str]:
     """Say how much it is, what it costs on each side, and how long it takes."""
     lines = [f"{counted(quote.records, 'record')}. {quote.strategy}."]
-    lines += [_cost(cost) for cost in (quote.source, quote.destination) if cost]
+    costs = [_cost(cost) for cost in (quote.source, quote.destination) if cost]
+    if not quote.is_counted:
+        time = f"That takes {duration(quote.seconds)}."
+        how_many = f"How many records there are is not told before they are read. {quote.strategy}."
+        return [how_many, f"For each {FOR_EACH:,} of them:", *costs, time]
+    lines += costs
     lines += filter(None, [of_choice(quote.choice.facts())])
     if quote.days > 1:
         lines.append(

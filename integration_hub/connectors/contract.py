@@ -157,9 +157,13 @@ class Source(Connector):
 
 
 class Scannable(Source):
-    """All its records can be read in the order of their ids, and several readers can share the ids out."""
+    """All its records can be read in the order of their ids, and several readers can share the ids out.
+
+    Or in another order, by one reader: then its pages carry marks.
+    """
 
     page_size: ClassVar[int] = 1000
+    scans_by_id: ClassVar[bool] = True
 
     @abstractmethod
     def scan(self, request: Scan) -> Iterator[ScanPage]:
@@ -172,6 +176,10 @@ class Scannable(Source):
     @abstractmethod
     def split(self, after_id: str, up_to_id: str, parts: int) -> list[str]:
         """Return the upper ends of so many ranges that cut (after_id, up_to_id] evenly; fewer if it is small."""
+
+    def calls_to_scan(self, object_type: str, pages: int) -> int:
+        """Return how many calls it takes to read so many pages: one each, and one for the last id."""
+        return pages + 1
 
     def calls_to_fetch(self, count: int, fields: Sequence[str]) -> int:
         """Return how many calls `fetch` takes for so many ids: one, unless the vendor limits them."""

@@ -84,6 +84,8 @@ class Page:
 class Scan:
     """Records of `object_type` in the order of their ids, those in (after_id, up_to_id]; "" leaves an end open.
 
+    Where the pages carry marks, the order is the vendor's, and `after_id` is the mark of the last page.
+
     `condition` is text in the vendor's own query language, as an operator typed it. A scan leaves the watermark
     alone: it is how a backfill reads, in ranges of ids that several readers share.
     """
@@ -104,14 +106,14 @@ Scanned = tuple[str, datetime, Values]
 
 @dataclass(frozen=True, slots=True)
 class ScanPage:
-    """Records in the order of their ids; `total` is how many the whole scan has.
+    """Records in the order of their ids; `total` is how many the whole scan has, None if nobody tells.
 
-    Of a bulk reading, in no order: `mark` is where the reading goes on behind them, and with `wait` there are none
-    yet, but perhaps after so many seconds.
+    With a `mark` they are in no order, and some may come twice: the reading goes on behind them from the mark. Of a
+    bulk reading with `wait` there are none yet, but perhaps after so many seconds.
     """
 
     records: Sequence[Scanned]
-    total: int
+    total: int | None
     mark: str = ""
     wait: float = 0.0
 

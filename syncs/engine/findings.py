@@ -28,6 +28,8 @@ class Findings:
         self.sample: list[str] = one.progress.get("sample", [])
         self.salt = str(one.pk)
         self.size = one.sample
+        self.met: set[str] = set()
+        """Records of this stretch, at a source that lists in no order of ids."""
 
     def add(self, kind: Kind, record_id: str, at: datetime, words: str = "") -> None:
         self.days.setdefault(f"{at.astimezone(UTC):%Y-%m-%d}", Counter())[kind.value] += 1

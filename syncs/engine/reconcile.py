@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -18,7 +19,7 @@ from integration_hub.connectors.errors import ConfigError, ConnectorError
 from syncs import connect, destinations, incidents, leases
 from syncs.engine.findings import Findings
 from syncs.engine.reconcile_sample import Sampling
-from syncs.engine.reconcile_scan import Scanning
+from syncs.engine.reconcile_scan import Scanning, store_met
 from syncs.models import Connection, Priority, Reconciliation, Sync, SyncRun
 from syncs.models.incidents import IncidentKind
 from syncs.models.reconciliations import DIFFERENCES, Kind
@@ -138,7 +139,9 @@ def _go_on(one: Reconciliation, end: datetime, clock: Callable[[], datetime]) ->
         error = f"{failure.message} {failure.remedy}".strip()
     one.progress["sample"] = findings.sample
     findings.store(one)
-    one.save(update_fields=["days", "counts", "examples", "warnings", "progress"])
+    with transaction.atomic():
+        store_met(one, findings.met)
+        one.save(update_fields=["days", "counts", "examples", "warnings", "progress"])
     _note(one.run, findings, calls)
     if error or is_over:
         _close(one.run, error, clock())

@@ -21,7 +21,7 @@ from syncs.links import Link
 from syncs.models import Change, Delivery, Reconciliation, RecordLink, Sync
 from syncs.models.changes import ChangeState
 from syncs.models.links import LinkState
-from syncs.models.reconciliations import DIFFERENCES, Kind
+from syncs.models.reconciliations import DIFFERENCES, Kind, MetRecord
 from syncs.models.syncs import WhenDeleted
 
 CHUNK = 1_000
@@ -59,17 +59,42 @@ class Scanning:
             after_id=progress.get("after", ""),
         )
         for page in self.source.scan(scan):
-            if not page.records:
+            if not self.source.scans_by_id:
+                self._compare(self._meet(page.records))
+                progress["after"] = page.mark
+            elif not page.records:
                 break
-            last = page.records[-1][0]
-            self._compare(page.records)
-            self._suspect(progress.get("after", ""), last, {record[0] for record in page.records})
-            progress["after"] = last
+            else:
+                last = page.records[-1][0]
+                self._compare(page.records)
+                self._suspect(progress.get("after", ""), last, {record[0] for record in page.records})
+                progress["after"] = last
             if self.clock() >= end:
                 return False
-        self._suspect(progress.get("after", ""), "", ())
+        if self.source.scans_by_id:
+            self._suspect(progress.get("after", ""), "", ())
+        else:
+            self._suspect_unmet()
         self._confirm()
         return True
+
+    def _meet(self, records: Sequence[Scanned]) -> list[Scanned]:
+        """Return those that were not met before: of a list that changes while it is read some come twice."""
+        before = set(
+            self.one.met.filter(record_id__in=[one[0] for one in records]).values_list("record_id", flat=True)
+        )
+        fresh = {one[0]: one for one in records if one[0] not in before and one[0] not in self.findings.met}
+        self.findings.met.update(fresh)
+        return list(fresh.values())
+
+    def _suspect_unmet(self) -> None:
+        rows = self._in_span().exclude(record_id__in=self.one.met.values("record_id")).order_by("pk")
+        after = 0
+        while found := list(rows.filter(pk__gt=after).values_list("record_id", "version_at", "pk")[:CHUNK]):
+            self._add_suspects(
+                (record_id, at) for record_id, at, _ in found if record_id not in self.findings.met
+            )
+            after = found[-1][2]
 
     def _compare(self, records: Sequence[Scanned]) -> None:
         known = links.read(self.sync.pk, [record_id for record_id, _, _ in records])
@@ -108,15 +133,17 @@ class Scanning:
 
     def _suspect(self, after: str, up_to: str, present: Collection[str]) -> None:
         """Suspect the links in this range of ids whose records should have been read with it, and were not."""
-        rows = self._there().filter(version_at__lt=self.one.until)
-        if self.one.since is not None:
-            rows = rows.filter(version_at__gte=self.one.since)
+        rows = self._in_span()
         rows = rows.alias(place=Collate("record_id", AS_IDS_COMPARE[database.vendor])).order_by("place")
         if up_to:
             rows = rows.filter(place__lte=up_to)
         while found := list(rows.filter(place__gt=after).values_list("record_id", "version_at")[:CHUNK]):
             self._add_suspects(row for row in found if row[0] not in present)
             after = found[-1][0]
+
+    def _in_span(self) -> QuerySet[RecordLink]:
+        rows = self._there().filter(version_at__lt=self.one.until)
+        return rows if self.one.since is None else rows.filter(version_at__gte=self.one.since)
 
     def _there(self) -> QuerySet[RecordLink]:
         """Return the links of records that are at the destination, as these records."""
@@ -142,6 +169,15 @@ class Scanning:
                 at = datetime.fromisoformat(self.suspects[record_id])
                 self.findings.add(Kind.EXTRA, record_id, at, self.words)
         self.suspects.clear()
+
+
+def store_met(one: Reconciliation, met: Collection[str]) -> None:
+    """Keep whom this stretch met, for the next one; all read, nobody needs them any more."""
+    if one.progress.get("scanned"):
+        one.met.all().delete()
+    else:
+        rows = [MetRecord(reconciliation=one, record_id=record_id) for record_id in sorted(met)]
+        MetRecord.objects.bulk_create(rows, batch_size=CHUNK)
 
 
 def on_their_way(sync: Sync, record_ids: Sequence[str]) -> set[str]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 import requests
 
-from integration_hub.connectors.contract import Destination, Keeper, Rate, Setting, Source
+from integration_hub.connectors.contract import Destination, Keeper, Rate, Scannable, Setting
 from integration_hub.connectors.declared import DeclarationError, declared, named
 from integration_hub.connectors.errors import ConfigError, ConnectorError, RejectedError
 from integration_hub.connectors.filters import Filter
-from integration_hub.connectors.http_json import reading
+from integration_hub.connectors.http_json import fetching, reading, scanning
 from integration_hub.connectors.http_json.objects import Call, Listing, ObjectType, read_objects
 from integration_hub.connectors.http_json.requests import (
     address_problem,
@@ -26,8 +26,8 @@ from integration_hub.connectors.http_json.requests import (
     rate_problem,
     read_headers,
 )
-from integration_hub.connectors.http_json.writing import GONE, Answer, Writing, as_values, each
-from integration_hub.connectors.json_values import at, inferred, moment_at, text_at
+from integration_hub.connectors.http_json.writing import Answer, Writing, as_values, each
+from integration_hub.connectors.json_values import inferred, moment_at, text_at
 from integration_hub.connectors.records import (
     Check,
     Operation,
@@ -37,6 +37,8 @@ from integration_hub.connectors.records import (
     Record,
     RecordResult,
     RecordWrite,
+    Scan,
+    ScanPage,
     WriteRequest,
 )
 from integration_hub.connectors.schema import FieldSchema, FieldType, ObjectSchema
@@ -59,11 +61,12 @@ def objects_problem(text: str) -> str:
     return ""
 
 
-class HttpJson(Source, Destination):
+class HttpJson(Scannable, Destination):
     kind: ClassVar[str] = "http_json"
     label: ClassVar[str] = "HTTP API (JSON)"
     gives_ids: ClassVar[bool] = True
     fetch_size: ClassVar[int] = 20
+    scans_by_id: ClassVar[bool] = False
     settings: ClassVar[Sequence[Setting]] = (
         Setting(
             "address",
@@ -160,6 +163,9 @@ class HttpJson(Source, Destination):
         return Check(ok=True, summary="The API answers.", facts=facts)
 
     def write(self, request: WriteRequest) -> list[RecordResult]:
+        return [replace(one, answer=self.transport.masked(one.answer)) for one in self._written(request)]
+
+    def _written(self, request: WriteRequest) -> list[RecordResult]:
         if request.operation is Operation.CALL:
             return each(request.writes, self._call)
         writing = self._writing(request.object_type)
@@ -197,23 +203,26 @@ class HttpJson(Source, Destination):
 
     def fetch(self, object_type: str, ids: Sequence[str], fields: Sequence[str]) -> list[Record]:
         kind = self._kind(object_type)
-        if kind.get is None:
-            raise ConfigError(
-                f"The connection does not say how to get one {kind.name}.",
-                code="object_type",
-                remedy="Add “get” to this object type in the objects of the connection.",
-            )
-        found = []
-        for remote_id in dict.fromkeys(ids):
-            call = Call(kind.get.method, kind.get.path.replace("{id}", quote(remote_id, safe="")))
-            try:
-                body = self._exchange(call, purpose=f"fetch {kind.name}").body
-            except RejectedError as error:
-                if error.status in GONE:
-                    continue
-                raise
-            found.append(reading.to_record(at(body, kind.record), kind, fields, self.clock()))
-        return found
+        rows = fetching.rows(kind, list(dict.fromkeys(ids)), self._exchange)
+        return [reading.to_record(row, kind, fields, self.clock()) for row in rows]
+
+    def calls_to_fetch(self, count: int, fields: Sequence[str]) -> int:
+        """Return how many it takes of the object type that takes most."""
+        return max((fetching.calls(kind, count) for kind in self._objects.values()), default=count)
+
+    def scan(self, request: Scan) -> Iterator[ScanPage]:
+        kind = self._kind(request.object_type)
+        return scanning.scan_pages(kind, self._read(scanning.listing_of(_listing(kind))), request)
+
+    def last_id(self, request: Scan) -> str:
+        """Return "": no list tells, so one reader reads it all."""
+        return ""
+
+    def split(self, after_id: str, up_to_id: str, parts: int) -> list[str]:
+        return [up_to_id]
+
+    def calls_to_scan(self, object_type: str, pages: int) -> int:
+        return scanning.calls(_listing(self._kind(object_type)), pages)
 
     def describe(self, object_type: str) -> ObjectSchema:
         """Return the declared fields, else those of the first page."""

@@ -11,7 +11,9 @@ from integration_hub.connectors.declared import DeclarationError, Entry
 from integration_hub.connectors.http_json.requests import safe_path
 from integration_hub.connectors.schema import FieldSchema
 
-CURSOR, PAGE, LINK, NONE = "cursor", "page", "link", "none"
+CURSOR, PAGE, OFFSET, LINK, NONE = "cursor", "page", "offset", "link", "none"
+NUMBERED = frozenset({PAGE, OFFSET})
+"""Pages are counted, and shift while records change."""
 ISO, SECONDS, MILLISECONDS = "iso", "unix", "unix_ms"
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _CALL = re.compile(r"([A-Z]+)\s+(/\S*)")
@@ -27,7 +29,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How many records are asked for. `is_sorted`: the API lists the oldest change first."""
+    """How many records are asked for. `is_sorted`: the API lists the oldest change first.
+
+    `by_id` are the parameters that let it list by id instead, and `total` is where an answer says how many there are.
+    """
 
     path: str
     records: str = ""
@@ -38,11 +43,22 @@ class Listing:
     paging: str = NONE
     cursor: str = ""
     parameter: str = ""
-    """Of the page number or of the cursor; of a cursor that is an address itself there is none."""
+    """Of the page number, the offset or the cursor; of a cursor that is an address itself there is none."""
     first_page: int = 1
     size_parameter: str = ""
     size: int = 100
     is_sorted: bool = False
+    by_id: tuple[tuple[str, str], ...] = ()
+    total: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """How several records are fetched by one request: the path holds {ids}."""
+
+    path: str
+    records: str = ""
+    most: int = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,7 @@ class ObjectType:
     """Where the record is in an answer about one."""
     listing: Listing | None = None
     get: Call | None = None
+    get_several: Several | None = None
     create: Call | None = None
     update: Call | None = None
     delete: Call | None = None
@@ -112,6 +129,7 @@ def _object_type(name: str, entry: Entry) -> ObjectType:
         record=entry.text("record"),
         listing=_listing(lists) if lists else None,
         get=_call(entry, "get", "GET", "{id}"),
+        get_several=_several(entry.entry("get_several")),
         create=_call(entry, "create", "POST"),
         update=_call(entry, "update", "PATCH", "{id}"),
         delete=_call(entry, "delete", "DELETE", "{id}"),
@@ -137,7 +155,7 @@ def _paths(entry: Entry) -> Paths:
 
 
 def _listing(entry: Entry) -> Listing:
-    paging = entry.choice("paging", {CURSOR, PAGE, LINK, NONE}, NONE)
+    paging = entry.choice("paging", {CURSOR, PAGE, OFFSET, LINK, NONE}, NONE)
     found = Listing(
         path=_checked(entry, entry.text("path", required=True)),
         records=entry.text("records"),
@@ -152,17 +170,21 @@ def _listing(entry: Entry) -> Listing:
         size_parameter=entry.text("size_parameter"),
         size=entry.number("size", 100, least=1, most=10_000),
         is_sorted=entry.flag("sorted"),
+        by_id=tuple(entry.texts("by_id").items()),
+        total=entry.text("total"),
     )
-    if paging == PAGE and found.is_sorted and not found.since:
+    if paging in NUMBERED and found.is_sorted and not found.since:
         raise DeclarationError(
-            f"{entry.where}: a sorted list with page numbers needs since: they shift while records change."
+            f"{entry.where}: a sorted list with numbered pages needs since: they shift while records change."
         )
     return found
 
 
 def _parameter(entry: Entry, paging: str) -> str:
-    page, cursor = entry.text("page_parameter", required=paging == PAGE), entry.text("cursor_parameter")
-    return {PAGE: page, CURSOR: cursor}.get(paging, "")
+    found = {CURSOR: entry.text("cursor_parameter")}
+    for counted in (PAGE, OFFSET):
+        found[counted] = entry.text(f"{counted}_parameter", required=paging == counted)
+    return found.get(paging, "")
 
 
 def _call(entry: Entry, name: str, method: str, needed: str = "") -> Call | None:
@@ -178,6 +200,21 @@ def _call(entry: Entry, name: str, method: str, needed: str = "") -> Call | None
         raise DeclarationError(f"{entry.where}: the path of {name} must hold {needed}.")
     _checked(entry, call.path)
     return call
+
+
+def _several(entry: Entry | None) -> Several | None:
+    if entry is None:
+        return None
+    found = Several(
+        entry.text("path", required=True),
+        entry.text("records"),
+        entry.number("most", 50, least=1, most=1_000),
+    )
+    entry.end()
+    _checked(entry, found.path)
+    if "{ids}" not in found.path:
+        raise DeclarationError(f"{entry.where}: the path must hold {{ids}}.")
+    return found
 
 
 def _lookup(entry: Entry | None) -> Lookup | None:

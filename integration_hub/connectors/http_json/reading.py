@@ -15,6 +15,8 @@ from integration_hub.connectors.http_json.objects import (
     CURSOR,
     LINK,
     MILLISECONDS,
+    NUMBERED,
+    OFFSET,
     PAGE,
     SECONDS,
     Listing,
@@ -38,39 +40,62 @@ STEP_BACK = timedelta(seconds=1)
 """Whether "since" means "from" or "after", and to which fraction of a second, no two APIs agree."""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One page of a list. `following` is the place of the next one, "" if there is none."""
+
+    rows: list[Row]
+    following: str
+
+
 @dataclass(slots=True)
 class Read:
-    """One reading of a list. `began` is the earlier of the API's clock and ours, for its first answer."""
+    """One reading of a list. `began` is the earlier of the API's clock and ours, for its first answer.
+
+    `total` is how many there are, as the first page says it; None: it does not.
+    """
 
     listing: Listing
     get: Get
     base_url: str
     began: datetime
+    total: int | None = None
 
     def pages(self, since: datetime | None, until: datetime | None) -> Iterator[list[Row]]:
         """Yield the pages. A short page is not the end, for an API may give less than it was asked for."""
-        path, parameters = self.listing.path, self._parameters(since, until)
-        seen: set[str] = set()
+        return (step.rows for step in self.steps(since, until))
+
+    def steps(self, since: datetime | None, until: datetime | None, place: str = "") -> Iterator[Step]:
+        """Yield the pages from a place on, "" being the beginning."""
+        parameters = self._parameters(since, until)
+        place, seen = place or self.first_place, set[str]()
         for count in range(MOST_PAGES):
-            if self.listing.paging == PAGE:
-                parameters[self.listing.parameter] = str(self.listing.first_page + count)
-            answer = self._page(path, parameters, is_first=count == 0)
-            if answer is None:
+            step = self._step(place, parameters, is_first=count == 0)
+            if step is None:
                 return
-            body = read_json(answer)
-            rows = rows_of(body, self.listing.records)
-            following = self._following(answer, body, rows)
-            if following in seen:
-                if self.listing.paging == PAGE:
+            is_numbered = self.listing.paging in NUMBERED
+            mark = digest(step.rows) if is_numbered else step.following
+            if step.following and mark in seen:
+                if is_numbered:
                     return  # behind its end the API repeats the last page
                 raise RetryableError("The API names the same next page twice.", code="paging")
-            yield rows
-            if not following:
+            yield step
+            if not step.following:
                 return
-            seen.add(following)
-            if self.listing.paging != PAGE:
-                path, parameters = self._turned(following, answer.url, parameters)
+            seen.add(mark)
+            place = step.following
         raise _too_many()
+
+    @property
+    def first_place(self) -> str:
+        """Return the place of the first page; a list that names its next page has none."""
+        return {PAGE: str(self.listing.first_page), OFFSET: "0"}.get(self.listing.paging, "")
+
+    def page_at(self, place: int, since: datetime | None, until: datetime | None) -> list[Row]:
+        """Return one page of numbered ones; it is empty behind the end."""
+        is_first = str(place) == self.first_place
+        step = self._step(str(place), self._parameters(since, until), is_first=is_first)
+        return step.rows if step else []
 
     def anchored(self, since: datetime, until: datetime | None, paths: Paths) -> Iterator[list[Row]]:
         """Yield the pages of a sorted list by asking for its first page again and again, from the last time on.
@@ -95,17 +120,27 @@ class Read:
             since = newest
         raise _too_many()
 
-    def _page(self, path: str, parameters: Mapping[str, str], *, is_first: bool) -> requests.Response | None:
-        """Return an answer; None: there is no such page any more."""
+    def _step(self, place: str, parameters: Mapping[str, str], *, is_first: bool) -> Step | None:
+        """Return the page at a place; None: there is no such page any more."""
+        listing = self.listing
+        path, asked = listing.path, dict(parameters)
+        if place and listing.parameter:
+            asked[listing.parameter] = place
+        elif place:  # an address that the API named
+            path, asked = place, {}
         try:
-            answer = self.get(path, parameters)
+            answer = self.get(path, asked)
         except RejectedError as error:
-            if error.status == 404 and self.listing.paging == PAGE and not is_first:
+            if error.status == 404 and listing.paging in NUMBERED and not is_first:
                 return None
             raise
+        body = read_json(answer)
         if is_first:
             self._look_at_clock(answer)
-        return answer
+            said = text_at(body, listing.total)
+            self.total = int(said) if self.total is None and said.isdecimal() else self.total
+        rows = rows_of(body, listing.records)
+        return Step(rows, self._following(answer, body, place, len(rows)))
 
     def _parameters(self, since: datetime | None, until: datetime | None) -> dict[str, str]:
         listing = self.listing
@@ -118,19 +153,19 @@ class Read:
             found[listing.until] = _shown(until + STEP_BACK, listing.time_format)
         return found
 
-    def _following(self, answer: requests.Response, body: Any, rows: Sequence[Row]) -> str:
-        """Return what names the next page, "" if there is none; for page numbers what tells this one from others."""
-        if self.listing.paging == LINK:
-            return str(answer.links.get("next", {}).get("url") or "")
-        if self.listing.paging == CURSOR:
-            return text_at(body, self.listing.cursor)
-        return digest(rows) if self.listing.paging == PAGE and rows else ""
-
-    def _turned(self, following: str, current: str, parameters: dict[str, str]) -> tuple[str, dict[str, str]]:
-        """Return where the next page is: at an address that the API named, or in the same list at a cursor."""
-        if self.listing.paging == LINK or not self.listing.parameter:
-            return following_path(following, current, self.base_url), {}
-        return self.listing.path, {**parameters, self.listing.parameter: following}
+    def _following(self, answer: requests.Response, body: Any, place: str, count: int) -> str:
+        """Return the place of the next page: a number, a cursor, or an address below that of the connection."""
+        paging = self.listing.paging
+        if paging in NUMBERED:
+            return str(int(place) + (1 if paging == PAGE else count)) if count else ""
+        found = ""
+        if paging == LINK:
+            found = str(answer.links.get("next", {}).get("url") or "")
+        elif paging == CURSOR:
+            found = text_at(body, self.listing.cursor)
+        if found and not self.listing.parameter:
+            return following_path(found, answer.url, self.base_url)
+        return found
 
     def _look_at_clock(self, answer: requests.Response) -> None:
         try:
@@ -145,7 +180,7 @@ def read_pages(kind: ObjectType, read: Read, request: ReadRequest) -> Iterator[P
     if not read.listing.is_sorted:
         yield from _sorted_here(kind, read, request)
         return
-    is_anchored = read.listing.paging == PAGE
+    is_anchored = read.listing.paging in NUMBERED
     if is_anchored:
         pages = read.anchored(request.since or LONG_AGO, request.until, kind.paths)
         chunks = _chunks(pages, request.page_size)

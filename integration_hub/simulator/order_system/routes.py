@@ -1,4 +1,4 @@
-"""The doors of the order system: lists with three kinds of paging, single records, and what is refused."""
+"""The doors of the order system: lists with four kinds of paging, single records, and what is refused."""
 
 from __future__ import annotations
 
@@ -64,11 +64,13 @@ class Routes:
     def _list(self, kind: str, call: Call) -> Response:
         since, until = _moment(call, "updated_since"), _moment(call, "updated_until")
         email = call.query.get("email", "").casefold()
+        ids = set(filter(None, call.query.get("ids", "").split(",")))
         rows = [
             row
             for row in self.shop.rows[kind].values()
             if (not since or row["updated_at"] >= since)
             and (not until or row["updated_at"] < until)
+            and (not ids or row["id"] in ids)
             and (not email or str(row.get("email", "")).casefold() == email)
         ]
         by = call.query.get("sort", "updated_at")
@@ -78,6 +80,9 @@ class Routes:
         size = min(_number(call, "limit", DEFAULT_PAGE), LARGEST_PAGE)
         if "page" in call.query:
             return self._numbered(rows, call, size)
+        if "offset" in call.query:
+            start = _number(call, "offset", 0, least=0)
+            return json_response({"data": rows[start : start + size], "total": len(rows)})
         return self._behind_cursor(rows, call, size, by)
 
     def _numbered(self, rows: Sequence[Row], call: Call, size: int) -> Response:
@@ -138,10 +143,10 @@ def _moment(call: Call, name: str) -> str:
     return shown(moment)
 
 
-def _number(call: Call, name: str, default: int) -> int:
+def _number(call: Call, name: str, default: int, *, least: int = 1) -> int:
     text = call.query.get(name, str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise ShopError(400, name, f"{name} must be a number from 1.")
+    if not text.isdecimal() or int(text) < least:
+        raise ShopError(400, name, f"{name} must be a number from {least}.")
     return int(text)
 
 

@@ -27,6 +27,8 @@ UNLIMITED = 5_000
 """Records a second that are assumed where a destination states no limit."""
 ANSWER_SECONDS = 1.0
 """What a bulk write takes to be answered, for the estimate."""
+FOR_EACH = 1_000
+"""Records for which a quote is made where nobody tells how many there are."""
 
 
 CALLS_OF_QUOTE = 2
@@ -76,6 +78,8 @@ class Cost:
 class Quote:
     """`ranges` are (after, up to) by id. `first` was read on the way and need not be read again.
 
+    Not `is_counted`: nobody tells how many records there are, and all else holds for FOR_EACH of them.
+
     `lists` are the ids that were given, where they were, shared out in their order.
     """
 
@@ -88,9 +92,12 @@ class Quote:
     first: ScanPage | None = field(default=None, repr=False)
     lists: Sequence[Sequence[str]] = field(default=(), repr=False)
     choice: Choice = field(default_factory=Choice)
+    is_counted: bool = True
 
     @property
     def days(self) -> int:
+        if not self.is_counted:
+            return 1
         return max(cost.days for cost in (self.source, self.destination) if cost)
 
     @property
@@ -112,6 +119,7 @@ class Quote:
         costs = [cost for cost in (self.source, self.destination) if cost]
         return {
             "records": self.records,
+            "counted": self.is_counted,
             "seconds": round(self.seconds, 1),
             "days": self.days,
             "plan": self.plan,
@@ -158,6 +166,12 @@ def quote(wanted: Wanted, now: datetime) -> Quote:
                 jobs.append(lambda: other.last_id(scan))
             first, *last = desk.together(jobs)
             took = (side.clock() - begun).total_seconds()
+            if first.total is None:  # an upper limit is no count
+                return replace(
+                    _quoted(wanted, source, first, FOR_EACH, [("", "")], took, now),
+                    records=0,
+                    is_counted=False,
+                )
             total = first.total if wanted.limit is None else min(first.total, wanted.limit)
             ranges = _ranges(source, first, total, last[0] if last else "")
             return _quoted(wanted, source, first, total, ranges, took, now)
@@ -237,7 +251,11 @@ def _quoted(
     )
     by_rest = Quote(
         records=total,
-        source=_cost(wanted.sync.stream.connection, pages + CALLS_OF_QUOTE, now),
+        source=_cost(
+            wanted.sync.stream.connection,
+            source.calls_to_scan(wanted.sync.stream.object_type, pages + 1),
+            now,
+        ),
         destination=destination,
         seconds=max(reading, took + writing),
         strategy=f"REST: {how}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import queue
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,6 +43,8 @@ LOOK_SECONDS = 0.5
 CONVERTED = "IsConverted"
 IDS_AT_ONCE = 1_000
 """Of a list of ids so many are fetched together, and are one page."""
+REMEMBERED = 50_000
+"""Ids that a reader knows again: more than are on their way, so that no record is there twice at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +142,12 @@ class Reader(threading.Thread):
 
     def _hand_over(self, reach: _Reach, page: ScanPage) -> bool:
         """Give a page to the manager. False: no more are wanted now."""
-        reach.saw(page)
+        records = reach.saw(page)
         if page.wait:
             return self._bide(PageMark(reach.part_id, reach.after, 0), page.wait)
-        if not page.records:
+        if not records:
             return True
-        return self._give(PageMark(reach.part_id, reach.after, len(page.records)), page.records)
+        return self._give(PageMark(reach.part_id, reach.after, len(records)), records)
 
     def _bide(self, mark: PageMark, seconds: float) -> bool:
         """Wait for the vendor's job. False: no records are wanted now; the job is found again by its mark."""
@@ -182,18 +185,32 @@ class _Reach:
         self.after = part.scan.after_id
         self.count = 0
         self.goes_on = True
+        self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def saw(self, page: ScanPage) -> None:
-        if not page.records:
+    def saw(self, page: ScanPage) -> Sequence[Scanned]:
+        """Note how far the page leads, and return its records, but for those that may still be on their way."""
+        records = self._fresh(page.records) if page.mark else page.records
+        if not (page.records or page.mark):
             self.goes_on = False
-            return
-        self.after = page.records[-1][0]
-        self.count += len(page.records)
+            return records
+        self.after = page.mark or records[-1][0]
+        is_first = not self.count
+        self.count += len(records)
         limit = self.scan.limit
-        is_first = self.count == len(page.records)
-        is_all = is_first and page.total <= self.count
+        is_all = is_first and page.total is not None and page.total <= self.count
         if is_all or self.after == self.scan.up_to_id or (limit is not None and self.count >= limit):
             self.goes_on = False
+        return records
+
+    def _fresh(self, records: Sequence[Scanned]) -> list[Scanned]:
+        found = []
+        for one in records:
+            if one[0] not in self._seen:
+                found.append(one)
+                self._seen[one[0]] = None
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return found
 
     def pages(self, source: Scannable) -> Iterator[ScanPage]:
         return source.scan(self._rest())
@@ -206,8 +223,9 @@ class _Reach:
 class _BulkReach(_Reach):
     """How far the result of a job was read."""
 
-    def saw(self, page: ScanPage) -> None:
+    def saw(self, page: ScanPage) -> Sequence[Scanned]:
         self.after = page.mark
+        return page.records
 
     def pages(self, source: Scannable) -> Iterator[ScanPage]:
         return as_bulk_readable(source).bulk_scan(self.scan, self.after)

@@ -156,7 +156,8 @@ def _progress(started: Backfill) -> Iterator[Tell]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("Records", total=max(started.expected, before), completed=before, rate="")
+        total = max(started.expected, before) or None
+        task = progress.add_task("Records", total=total, completed=before, rate="")
 
         told = ""
 
