@@ -1,6 +1,7 @@
 """Who comes next under a match value that a record has left: the best of those that waited for it.
 
-It comes as a change of its stream, made of the record's newest one, so that it is decided like any other.
+It comes as a change of its stream, made of the record's newest one, so that it is decided like any other: also where
+somebody else took the value in the same moment, whom it is told of then.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncs import changes, links, mapping_rows, writes
+from syncs import changes, mapping_rows, writes
 from syncs.engine.mapping import Mapper
 from syncs.models import Change, RecordLink, Sync
 from syncs.models.changes import ChangeOrigin
@@ -36,10 +37,9 @@ def follow(sync: Sync, match_values: Collection[str], now: datetime) -> int:
     if not values:
         return 0
     family = writes.siblings(sync)
-    taken = {one.match_value for one in links.holders(family, values) if one.state == LinkState.WRITTEN}
     mappers = {pk: mapping_rows.mapper_of(one) for pk, one in family.items()}
     queued = 0
-    for value in sorted(values - taken):
+    for value in sorted(values):
         best = max(_waiting(family, mappers, value), default=None, key=_rank)
         queued += changes.repeat(best.change, ChangeOrigin.SUCCESSION, now) if best else 0
     return queued

@@ -55,6 +55,21 @@ def test_a_lead_follows_into_the_address_that_a_contact_leaves(company):
     assert who(company) == {"two": ("one", "Lea"), "three": ("two", "Bob")}
 
 
+def test_who_waits_for_an_address_is_told_of_the_next_who_takes_it(company):
+    zoe = company.contact("one@x.test", "Zoe")
+    company.settle()
+    ann, bob = company.contact("one@x.test", "Ann"), company.contact("two@x.test", "Bob")
+    company.settle()
+    assert f" {ann} has the same email" in RecordLink.objects.get(record_id=zoe).reason
+
+    company.salesforce.update(ann, Email="three@x.test")
+    company.salesforce.update(bob, Email="one@x.test")
+    company.settle(60)
+
+    assert {email: last for email, (_, last) in who(company).items()} == {"one": "Bob", "three": "Ann"}
+    assert f" {bob} has the same email" in RecordLink.objects.get(record_id=zoe).reason
+
+
 def test_two_that_exchange_their_addresses_each_take_the_others_place(company):
     ann, bob = company.contact("one@x.test", "Ann"), company.contact("two@x.test", "Bob")
     company.settle()
