@@ -17,10 +17,10 @@ from integration_hub.console.buttons import Button
 from integration_hub.console.urls import urlpatterns as console_pages
 
 WORDS = {
-    "action": "x", "apply": "1", "check": "1", "confirmed": "1", "do": "off", "event": "{}", "field": "email", "from": "a",
-    "hours": "1", "mapping": "mappings: []", "mark": "x", "note": "n", "promote": "1", "source": "Email",
-    "start": "1", "step": "1", "text": "rules: {}", "to": "b", "type": "register", "value": "v", "save": "1", "name": "Changed",
-    "post": "yes",
+    "action": "x", "apply": "1", "check": "1", "confirmed": "1", "do": "off", "event": "{}", "field": "email",
+    "from": "a", "hours": "1", "mapping": "mappings: []", "mark": "x", "name": "Changed", "note": "n", "post": "yes",
+    "promote": "1", "save": "1", "source": "Email", "start": "1", "step": "1", "text": "rules: {}", "to": "b",
+    "type": "1", "value": "v",
 }  # fmt: skip
 """What the forms of the pages send, all at once."""
 HOUSEKEEPING = {
