@@ -79,6 +79,39 @@ def read(sync_id: int, record_ids: Collection[str]) -> dict[str, Link]:
     return found
 
 
+def read_as_there(sync_id: int, record_ids: Collection[str]) -> dict[str, Link]:
+    """Return what is known of these records; one that was passed over has the id of the one that was written."""
+    found = read(sync_id, record_ids)
+    passed_over = {
+        record_id: link
+        for record_id, link in found.items()
+        if link.state == LinkState.SKIPPED and link.match_value and not link.remote_id
+    }
+    if not passed_over:
+        return found
+    written = RecordLink.objects.filter(
+        sync=sync_id,
+        state=LinkState.WRITTEN,
+        match_value__in={link.match_value for link in passed_over.values()},
+    )
+    ids = dict(written.values_list("match_value", "remote_id"))
+    return found | {
+        record_id: link._replace(remote_id=ids.get(link.match_value))
+        for record_id, link in passed_over.items()
+    }
+
+
+def with_the_same_match(sync_id: int, record_ids: Collection[str]) -> list[str]:
+    """Return the records that were passed over because one of these has their match value."""
+    own = RecordLink.objects.filter(sync=sync_id, record_id__in=record_ids, state=LinkState.WRITTEN)
+    others = RecordLink.objects.filter(
+        sync=sync_id,
+        state=LinkState.SKIPPED,
+        match_value__in=own.exclude(match_value="").values("match_value"),
+    )
+    return list(others.values_list("record_id", flat=True))
+
+
 def holders(sync_ids: Collection[int], match_values: Collection[str]) -> list[Holder]:
     """Return the records of these syncs that have one of the match values and still exist in their source."""
     found: list[Holder] = []

@@ -2,6 +2,9 @@
 
 Whoever writes a record's link calls `settled` in the same transaction. It locks the ties it looks at before it reads
 the links: of two processes that settle the two ends at the same time the later one sees both.
+
+Several records of a partner may be one there, such as the company of several customers. Only one of them writes it;
+ties to the others lead to it as well.
 """
 
 from __future__ import annotations
@@ -11,12 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.records import Operation
 from syncs import links, outbox
 from syncs.models import Delivery, Priority, RecordLink, RecordTie, SyncTie
+from syncs.models.links import LinkState
 from syncs.models.ties import TieState
 
 CHUNK = 500
@@ -58,7 +62,9 @@ def settled(
             if tie.sync_id == sync_id:
                 _go_on(tie, tie.records.filter(record_id__in=ids), now, priority)
             if tie.partner_id == sync_id:
-                _go_on(tie, tie.records.filter(foreign_id__in=ids), now, priority)
+                same = links.with_the_same_match(sync_id, ids)
+                for part in _chunks(sorted({*ids, *same})):
+                    _go_on(tie, tie.records.filter(foreign_id__in=part), now, priority)
 
 
 def written(deliveries: Iterable[Delivery], now: datetime) -> None:
@@ -76,10 +82,13 @@ def catch_up(now: datetime, most: int = 1000) -> int:
     found = 0
     for tie in SyncTie.objects.select_related("sync", "partner").order_by("pk"):
         there = RecordLink.objects.filter(remote_id__isnull=False)
+        others = there.filter(sync=tie.partner_id)
+        is_there = Exists(others.filter(match_value=OuterRef("match_value"), state=LinkState.WRITTEN))
+        passed_over = RecordLink.objects.filter(is_there, sync=tie.partner_id, state=LinkState.SKIPPED)
         waiting = tie.records.filter(
+            Q(foreign_id__in=others.values("record_id")) | Q(foreign_id__in=passed_over.values("record_id")),
             state=TieState.WAITING,
             record_id__in=there.filter(sync=tie.sync_id).values("record_id"),
-            foreign_id__in=there.filter(sync=tie.partner_id).values("record_id"),
         )
         ids = list(waiting.values_list("pk", flat=True)[:most])
         for part in _chunks(ids):
@@ -148,7 +157,7 @@ def _go_on(tie: SyncTie, rows: QuerySet[RecordTie], now: datetime, priority: Pri
     if not locked:
         return 0
     own = links.read(tie.sync_id, {row.record_id for row in locked})
-    others = links.read(tie.partner_id, {row.foreign_id for row in locked})
+    others = links.read_as_there(tie.partner_id, {row.foreign_id for row in locked})
     found = _Outcome()
     for row in locked:
         ends = _id_in(own, row.record_id), _id_in(others, row.foreign_id)

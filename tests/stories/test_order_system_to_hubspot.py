@@ -9,6 +9,7 @@ from django.utils import timezone
 from integration_hub.simulator.hubspot import ACCESS_TOKEN
 from integration_hub.simulator.order_system import TOKEN, tables
 from routing import router
+from syncs import ties
 from syncs.engine import poll, push
 from syncs.engine.backfill import engine as backfill
 from syncs.engine.backfill import plan as backfill_plan
@@ -219,6 +220,31 @@ def test_a_customer_is_tied_to_the_company_of_the_same_record(trade):
     tied = trade.portal.tied("contacts", contact["hs_object_id"], "companies")
     assert list(tied) == [trade.id_of("companies", "domain", "acme.test")]
     assert "Primary" in next(iter(tied.values()))
+
+
+@pytest.mark.parametrize("way", ["live", "companies first", "contacts first"])
+def test_all_customers_of_a_company_are_tied_to_it_although_one_writes_it(trade, tmp_path, way):
+    companies, contacts = trade.companies(), trade.contacts()
+    SyncTie.objects.create(sync=contacts, source_path="id", partner=companies)
+    for number in range(3):
+        trade.shop.add_customer(f"c{number}@acme.test", company="Acme")
+
+    if way == "live":
+        trade.turn()
+    else:
+        trade.by_sql(tmp_path)
+        order = [companies, contacts] if way == "companies first" else [contacts, companies]
+        for sync in order:
+            trade.backfill(sync)
+    ties.catch_up(trade.now)
+    trade.push()
+
+    company = trade.id_of("companies", "domain", "acme.test")
+    tied = [
+        trade.tied("contacts", one["hs_object_id"], "companies") for one in trade.portal.records("contacts")
+    ]
+    assert tied == [[company]] * 3
+    assert set(RecordTie.objects.values_list("state", flat=True)) == {TieState.TIED}
 
 
 def test_a_changed_email_is_an_update_of_the_contact_without_a_look_up(trade):
