@@ -7,17 +7,24 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any, ClassVar
 
 from liquid import BoundTemplate, Environment, RenderContext, is_undefined
 from liquid.builtin.output import OutputNode
-from liquid.exceptions import LiquidError, ResourceLimitError
+from liquid.exceptions import (
+    LiquidError,
+    LoopIterationLimitError,
+    OutputStreamLimitError,
+    ResourceLimitError,
+)
 from liquid.filter import with_context
 from liquid.static_analysis import TemplateAnalysis, Variable
 
 from integration_hub.connectors.moments import zone_named
 
+LONGEST_TEXT = 1_000_000
+"""Characters that a filter may make on its way to a shorter text."""
 _REMOVED_TAGS = ("include", "render", "tablerow", "cycle", "increment", "decrement")
 # Filters given values they were not made for raise these too.
 _FAILURES = (LiquidError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
@@ -46,6 +53,8 @@ class Sandbox(Environment):
         self.add_filter("date", _date)
         self.add_filter("money", _money)
         self.add_filter("json", _json)
+        for name, function in list(self.filters.items()):
+            self.filters[name] = _bounded(name, function)
 
 
 class Liquid:
@@ -126,6 +135,35 @@ class Liquid:
             else:
                 message = f"there is no filter “{name}”.{_nearest(name, known)}"
             yield _at(source, spans[0].index, message)
+
+
+def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the filter so that it stops before it fills the memory: the limits above look only at what it made."""
+
+    @wraps(function)
+    def run(value: Any, *args: Any, **options: Any) -> Any:
+        longest = max((len(one) for one in (value, *args) if isinstance(one, range)), default=0)
+        if longest > Sandbox.loop_iteration_limit:
+            raise LoopIterationLimitError("loop iteration limit reached", token=None)
+        if name == "replace" and len(args) > 1:
+            _allow(len(str(value)) + str(value).count(str(args[0])) * len(str(args[1])))
+        elif name == "join" and isinstance(value, list | tuple):
+            _allow(sum(map(len, filter(_is_text, value))) + len(value) * len(str(args[0] if args else " ")))
+        found = function(value, *args, **options)
+        if isinstance(found, str):
+            _allow(len(found))
+        return found
+
+    return run
+
+
+def _allow(length: int) -> None:
+    if length > LONGEST_TEXT:
+        raise OutputStreamLimitError("output stream limit reached", token=None)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 @with_context

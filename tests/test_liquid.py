@@ -47,3 +47,26 @@ def test_problems_and_paths_are_those_of_the_text():
         "Line 1: leave out the filter “safe”; there is nothing it could do here."
     ]
     assert LIQUID.paths("{{ record.Owner.Name }}{{ record.Tags.size }}", "record") == {"Owner.Name", "Tags"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ (1..many) | join: ',' }}",
+        "{% assign all = (1..many) | reverse %}{{ all.size }}",
+        "{{ (1..99999999999999999999999) | sort | size }}",
+        "{{ long | replace: 'a', long | replace: 'a', long | size }}",
+        "{{ long | replace: '', long | size }}",
+        "{{ long | split: '' | join: long | size }}",
+    ],
+)
+def test_no_filter_fills_the_memory(source):
+    """A value of an event may be the number or the text that makes it large."""
+    with pytest.raises(TemplateError):
+        LIQUID.rendered(source, {"many": 1_000_000_000, "long": "a" * 20_000})
+
+
+def test_filters_do_what_they_do_within_their_bounds():
+    source = "{{ (1..3) | join: '-' }} {{ long | replace: 'a', 'bc' | truncate: 8 }} {{ list | join }}"
+
+    assert LIQUID.rendered(source, {"long": "a" * 100_000, "list": ["x", 1]}) == "1-2-3 bcbcb... x 1"
