@@ -26,7 +26,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.paginator import InfinitePaginator
 
 from integration_hub.connectors.errors import ConnectorError
-from integration_hub.console import pills, versioned
+from integration_hub.console import pills, versioned, wording
 from integration_hub.console.buttons import Button, Panel, sentence
 from integration_hub.console.deletion import blockers
 
@@ -45,13 +45,6 @@ STALE = (
 MOVED = "Nothing was saved: something this refers to was changed or deleted meanwhile. Look again and repeat."
 
 
-def _name_boxes(form: Any) -> None:
-    for name, field in form.fields.items():
-        box = getattr(field.widget, "widget", field.widget)  # out of the links around a choice of rows
-        for widget in getattr(box, "widgets", (box,)):
-            widget.attrs.setdefault("aria-label", field.label or name)
-
-
 def _show_all_fields(adminform: Any) -> None:
     """Show also the fields that depend on another's input: a page that only shows has no inputs to go by."""
     adminform.model_admin = copy(adminform.model_admin)
@@ -62,6 +55,10 @@ class HubForm(ModelForm):
     """A form that refuses to overwrite what somebody else saved since it was opened."""
 
     loaded: ClassVar[str] = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        wording.name_fields(self)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -242,12 +239,13 @@ class HubInline(TabularInline):  # type: ignore[misc]  # the theme has no types
         class Named(formset):  # type: ignore[misc, valid-type]
             def add_fields(self, form: Any, index: int | None) -> None:
                 super().add_fields(form, index)
-                _name_boxes(form)
+                wording.name_fields(form)
+                wording.name_boxes(form)
 
             @property
             def empty_form(self) -> Any:
                 form = super().empty_form
-                _name_boxes(form)
+                wording.name_boxes(form)
                 return form
 
         return Named
@@ -255,6 +253,16 @@ class HubInline(TabularInline):  # type: ignore[misc]  # the theme has no types
 
 class HubStacked(StackedInline):  # type: ignore[misc]  # the theme has no types
     extra = 0
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+
+        class Worded(formset):  # type: ignore[misc, valid-type]
+            def add_fields(self, form: Any, index: int | None) -> None:
+                super().add_fields(form, index)
+                wording.name_fields(form)
+
+        return Worded
 
 
 class ReadOnlyInline(HubInline):

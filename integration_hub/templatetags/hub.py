@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from integration_hub.connectors.moments import lasting
 from integration_hub.console import pills
 from integration_hub.console.navigation import Crumb, crumbs
+from integration_hub.console.wording import wrong
 from routing.models import FlowRun
 from syncs.models.deliveries import DeliveryState
 
@@ -73,3 +74,10 @@ def way_here(context: Context) -> list[Crumb]:
     page = admin.site.get_model_admin(type(row)) if admin.site.is_registered(type(row)) else None
     whole = getattr(row, getattr(page, "part_of", "") or "pk")
     return crumbs(type(whole), whole, row) if isinstance(whole, Model) else crumbs(type(row), row)
+
+
+@register.simple_tag(takes_context=True)
+def faulty_fields(context: Context) -> list[str]:
+    """Name the fields of the page's form, rows included, that have errors."""
+    page = context.get("adminform")
+    return list(wrong(page.form, context.get("inline_admin_formsets") or ())) if page else []

@@ -70,6 +70,12 @@ class JsonField(forms.JSONField):
 
     widget = widgets.UnfoldAdminTextareaWidget(attrs={"rows": 8, "spellcheck": "false"})
 
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except (forms.ValidationError, RecursionError):
+            raise forms.ValidationError(_place_of_error(value)) from None
+
     def prepare_value(self, value: Any) -> Any:
         return (
             value
@@ -78,6 +84,16 @@ class JsonField(forms.JSONField):
             if value
             else ""
         )
+
+
+def _place_of_error(text: str) -> str:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"This is no JSON, from line {error.lineno}, column {error.colno} on: {error.msg}."
+    except RecursionError:
+        return "This is nested too deeply."
+    return "This is no JSON."
 
 
 class TypeForm(ModelForm):

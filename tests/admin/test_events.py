@@ -112,7 +112,7 @@ def test_a_secret_may_name_a_variable(page, db):
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ({"schema": "{"}, "valid JSON"),
+        ({"schema": "{"}, "This is no JSON, from line 1, column 2 on"),
         ({"schema": "[]"}, "A JSON Schema is an object"),
         ({"schema": '{"type": "strange"}'}, "no valid JSON Schema"),
         ({"schema": '{"$ref": "https://example.test/s.json"}'}, "Only references within"),
@@ -255,7 +255,7 @@ def test_what_came_of_an_event_leads_to_it(page, source, settings):
 
     content = page.get(reverse("admin:syncs_inboundevent_change", args=[event.pk])).content.decode()
 
-    assert '<a class="hub-link" href="/admin/">flow:x 7</a>: parked company it says no' in content
+    assert '<a class="hub-link" href="/admin/">flow:x, run 7</a>: parked at company. it says no' in content
 
 
 def test_events_are_replayed_by_button_and_from_the_list(page, source, said):

@@ -58,10 +58,10 @@ def errors(response):
         ([HOT], {"recipient": "channel"}, "recipient_channel", "Name the channel"),
         ([HOT], {"outside_hours": "channel"}, "outside_channel", "Name the channel"),
         ([HOT], {"queue_handling": "channel"}, "queue_channel", "Name the channel"),
-        ([HOT], {"max_age_seconds": "5"}, "max_age_seconds", "greater than or equal to 30"),
+        ([HOT], {"max_age_seconds": "5"}, "max_age_seconds", "At least 30."),
         ([HOT], {"max_age_seconds": "soon"}, "max_age_seconds", "Enter a whole number."),
         ([HOT], {"template": "4711"}, "template", "Select a valid choice"),
-        ([HOT], {"stream": ""}, "stream", "This field is required."),
+        ([HOT], {"stream": ""}, "stream", "Stream is missing: fill it in."),
     ],
 )
 def test_a_mistake_is_said_next_to_its_field_and_nothing_is_saved(page, rule, rows, values, place, sentence):
