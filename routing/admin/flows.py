@@ -96,7 +96,7 @@ class FlowAdmin(HubModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Count the open runs of each flow; those that ended, the most by far, are not looked at."""
-        of_each = FlowRun.objects.open().filter(flow=OuterRef("pk")).order_by().values("flow")
+        of_each = FlowRun.objects.standing().filter(flow=OuterRef("pk")).order_by().values("flow")
         counted = of_each.annotate(number=Count("pk")).values("number")
         parked = counted.filter(stage=RunStage.PARKED)
         rows = super().get_queryset(request)

@@ -25,7 +25,7 @@ class Today:
 
 def by_step(flow: Flow) -> dict[str, Counts]:
     """Return the open runs of a flow by the key of the step where they stand."""
-    rows = FlowRun.objects.open().filter(flow=flow).exclude(step=None)
+    rows = FlowRun.objects.standing().filter(flow=flow).exclude(step=None)
     found: dict[str, Counter[str]] = {}
     for key, stage, count in rows.values_list("step__key", "stage").annotate(Count("pk")).order_by():
         found.setdefault(key, Counter())[stage] = count
