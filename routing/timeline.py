@@ -15,10 +15,11 @@ from routing.models import Alert, Decision
 from routing.models.decisions import Role, Verdict
 from syncs.changes import begins_with
 from syncs.engine.correcting import Fix, holds
-from syncs.models import Change, Correction, Delivery, Sync
+from syncs.models import Change, Conflict, Correction, Delivery, Sync
 from syncs.models.changes import ChangeOrigin, ChangeState
 from syncs.models.corrections import CorrectionKind
 from syncs.models.deliveries import DeliveryState
+from syncs.models.pairs import ConflictState
 
 VERSIONS = 100
 """The newest versions of a record that are shown."""
@@ -102,12 +103,7 @@ def events(record_id: str) -> list[Event]:
         )
     )
     alerted = {alert.delivery_id for alert in alerts}
-    others = (
-        Delivery.objects.filter(change__in=shown)
-        .exclude(pk__in=alerted)
-        .select_related("connection", "sync")
-        .order_by("id")
-    )
+    others = _other_deliveries(record_id, shown, alerted)
     written = {delivery.change_id for delivery in others if delivery.sync_id}
     found = [
         *_captured(changes, shown),
@@ -116,10 +112,20 @@ def events(record_id: str) -> list[Event]:
         *(_decided(decision) for decision in decisions),
         *(event for alert in alerts for event in _delivered(alert.delivery, alert)),
         *(event for delivery in others for event in _delivered(delivery, None)),
+        *_settled_by_hand(record_id),
         *_corrected(record_id, shown),
     ]
     order = {"captured": 0, "decided": 1, "queued": 2, "tried": 3, "settled": 4}
     return sorted(found, key=lambda event: (event.at, order[event.kind]))
+
+
+def _other_deliveries(record_id: str, shown: Sequence[Change], alerted: Collection[int]) -> list[Delivery]:
+    """Return what was sent and is no alert: for these changes, and for none, such as ties."""
+    rows = Delivery.objects.select_related("connection", "sync")
+    asked = rows.filter(change__in=shown).exclude(pk__in=alerted).order_by("id")
+    syncs = list(Sync.objects.values_list("pk", flat=True))  # the index begins with the sync
+    unasked = rows.filter(sync__in=syncs, record_id=record_id, change=None).order_by("-id")[:VERSIONS]
+    return [*asked, *unasked]
 
 
 def newest(record_id: str) -> Change | None:
@@ -229,6 +235,21 @@ def _corrected(record_id: str, shown: Sequence[Change]) -> Iterator[Event]:
         )  # fmt: skip
 
 
+def _settled_by_hand(record_id: str) -> Iterator[Event]:
+    """Yield the questions of the conflict inbox about the record that are answered: how, and by whom."""
+    asked = Conflict.objects.filter(
+        Q(left_id=record_id) | Q(right_id=record_id), state=ConflictState.RESOLVED
+    )
+    for one in asked.select_related("sync", "resolved_by").order_by("-pk")[:VERSIONS]:
+        if one.resolved_at:
+            by = one.resolved_by.get_username() if one.resolved_by else "somebody who is gone"
+            text = (
+                f"{one.get_choice_display()}, chosen by {by}. {one.chosen_value and _said(one.chosen_value)}"
+            )
+            title = f"{one.sync.name}: conflict about {one.label or 'a new record'} settled"
+            yield Event(one.resolved_at, "decided", title, text.strip(), "green", pk=one.pk)
+
+
 def _decided(decision: Decision) -> Event:
     tone = {Verdict.DELIVER: "green", Verdict.HOLD: "amber", Verdict.ERROR: "red"}.get(
         Verdict(decision.verdict), "gray"
@@ -267,6 +288,12 @@ def _delivered(delivery: Delivery, alert: Alert | None) -> Iterator[Event]:
 def _written(delivery: Delivery, sync: Sync) -> Iterator[Event]:
     """Yield what became of a sync's write: what was mapped, and whether it is there."""
     payload = delivery.payload
+    if "tie" in payload:
+        ends = payload["values"]
+        what = f"{sync.name}: tie to {ends['to_type']} {ends['to_id']} at {delivery.connection.name}"
+        yield Event(delivery.created_at, "queued", f"{what} queued", tone="blue", pk=delivery.pk)
+        yield from _progress(delivery, None, what)
+        return
     what = f"{sync.name}: {payload.get('match', '')} at {delivery.connection.name}"
     title = f"{sync.name}: {'deletion passed on' if payload.get('deleted') else 'mapped and queued'}"
     parts = [payload.get(name, {}) for name in ("values", "on_create", "if_empty")]

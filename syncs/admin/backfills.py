@@ -22,7 +22,7 @@ from unfold.widgets import (
 )
 
 from integration_hub.admin import LogModelAdmin
-from integration_hub.connectors.errors import ConnectorError
+from integration_hub.connectors.errors import ConnectorError, RejectedError
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button, sentence
 from integration_hub.console.finding import IndexSearch
@@ -38,6 +38,7 @@ from syncs.models.backfills import BackfillState
 from syncs.models.corrections import CorrectionKind
 from syncs.wording import counted
 
+NO_TIME = "This is no time. Write it like 2026-11-01 00:00."
 REHEARSED_HERE = 10_000
 """More records than this take longer than a browser waits."""
 OPEN = (BackfillState.RUNNING, BackfillState.PAUSED)
@@ -62,12 +63,14 @@ class BackfillForm(forms.Form):
     )
     since = forms.DateTimeField(
         required=False,
-        label="Modified since",
+        label="Modified since (UTC)",
+        error_messages={"invalid": NO_TIME},
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "2026-11-01 00:00"}),
     )
     until = forms.DateTimeField(
         required=False,
-        label="Modified before",
+        label="Modified before (UTC)",
+        error_messages={"invalid": NO_TIME},
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "2026-11-20 00:00"}),
     )
     limit = forms.IntegerField(
@@ -94,6 +97,9 @@ class BackfillForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Find out whose the ids are; one whose object type is unknown costs a call."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
+        since, until = values.get("since"), values.get("until")
+        if since and until and since >= until:
+            self.add_error("until", "Nothing lies between the two times. Choose one after “Modified since”.")
         self.chosen = backfill_ids.Chosen(())
         if values.get("ids") and values.get("sync"):
             sync = values["sync"]
@@ -252,7 +258,8 @@ class BackfillAdmin(LogModelAdmin):
                 form.add_error(None, str(error))
             except ConnectorError as error:
                 field = "ids" if form.chosen.ids else "where"
-                form.add_error(field if error.code == "query" else None, sentence(error))
+                is_asked = error.code == "query" or (isinstance(error, RejectedError) and bool(wanted.where))
+                form.add_error(field if is_asked else None, sentence(error))
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "form": form, "lines": lines,
             "title": "Start a backfill",

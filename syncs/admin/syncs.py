@@ -130,7 +130,8 @@ class SyncAdmin(HubModelAdmin):
             error = str(failure)
         except ConnectorError as failure:
             error = sentence(failure)
-        more = {"preview": found, "error": error, "asked": asked, "title": f"Preview of {obj}"}
+        more: dict[str, Any] = {"preview": found, "error": error, "asked": asked, "title": f"Preview of {obj}"}
+        more["two_way"] = bool(obj.counterpart_id or Sync.objects.filter(counterpart=obj).exists())
         return self._page(request, obj, "hub/sync_preview.html", more)
 
     @button("Export mapping", icon="download", page=True)

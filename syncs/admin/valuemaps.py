@@ -71,6 +71,7 @@ class ValueMapAdmin(HubModelAdmin):
     list_display = ("name", "key", "size")
     search_fields = ("name", "key")
     prepopulated_fields = {"key": ("name",)}
+    fields = ("name", "key")
     inlines = (EntryInline,)
 
     def get_queryset(self, request: HttpRequest) -> Any:

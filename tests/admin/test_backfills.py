@@ -50,6 +50,21 @@ def test_a_condition_that_the_vendor_refuses_is_said_beside_the_field(page, simu
     assert not Backfill.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"since": "yesterday"}, "This is no time. Write it like 2026-11-01 00:00."),
+        ({"since": "2026-11-20 00:00", "until": "2026-11-01 00:00"}, "Nothing lies between the two times."),
+    ],
+)
+def test_what_is_wrong_with_the_times_is_said_and_what_was_typed_stays(page, sync, wrong, words):
+    shown = page.post(ADD, {"sync": sync.pk, "quote": "", **wrong}).content.decode()
+
+    assert words in shown
+    assert all(f'value="{typed}"' in shown for typed in wrong.values())
+    assert 'name="start"' not in shown
+
+
 def test_a_dry_run_is_done_at_once_and_shows_samples(page, simulator, sync):
     simulator.salesforce.add("Lead", LastName="Lee", Email="lee@example.com", Company="Acme")
 

@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from routing import timeline
 from syncs import mapping_check
 from syncs.models import Change, Conflict, RecordPair
 from tests import factories as rows_of
@@ -57,10 +58,20 @@ def test_a_choice_lets_the_right_side_be_decided_again_and_is_kept_with_who_made
     again = press(page, asked, name)
 
     asked.refresh_from_db()
+    settled = [one for one in timeline.events("c1") if "settled" in one.title]
+    assert [one.text.partition(", ")[2] for one in settled] == ["chosen by boss."]
     assert "1 conflict settled" in said(answer)
     assert "That cannot be done now" in said(again)
     assert (asked.state, bool(asked.resolved_by)) == ("resolved", True)
     assert Change.objects.get(state="waiting").record_id == stream
+
+
+def test_no_choice_is_made_ready_and_each_stands_beneath_its_value(page, asked):
+    content = page.get(change_url(asked)).content.decode()
+
+    source, destination = content.index("Source wins"), content.index("Destination wins")
+    assert content.index("At the source") < source < content.index("At the destination") < destination
+    assert "hub-button-primary" not in content
 
 
 def test_several_are_settled_at_once(page, asked):

@@ -167,6 +167,14 @@ def test_the_preview_shows_what_is_read_sent_and_changed(page, sync, simulator):
     assert simulator.iterable.users == {}
 
 
+def test_the_preview_of_one_way_of_two_says_what_it_leaves_out(page, sync):
+    assert "its winner decides" not in view(page, sync, "preview").content.decode()
+
+    rows_of.make_sync(counterpart=sync)
+
+    assert "its winner decides" in view(page, sync, "preview").content.decode()
+
+
 def test_the_preview_says_why_there_is_nothing_to_show(page, sync):
     assert "Enter the id of a record" in view(page, sync, "preview").content.decode()
 

@@ -151,7 +151,7 @@ def test_asking_costs_the_same_however_much_happened(db, django_assert_max_num_q
     for _ in range(6):
         make_alert(rule, make_change(rule.stream, record_id=ID))
 
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(8):
         events = timeline.events(ID)
 
     assert len(events) == 18
