@@ -61,6 +61,8 @@ class Scanning:
         for page in self.source.scan(scan):
             if not self.source.scans_by_id:
                 self._compare(self._meet(page.records))
+                if page.mark == progress.get("after"):
+                    break  # that was the last one
                 progress["after"] = page.mark
             elif not page.records:
                 break
