@@ -15,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from routing import sla
+from routing.flows import times as flow_times
 from routing.models import FlowRun
 from syncs import limits
 from syncs.events import tallies as event_tallies
@@ -244,6 +245,24 @@ class HubCollector(Collector):
             ["flow", "stage"],
             _by(ended.values_list("flow__key", "stage").annotate(Count("pk"))),
         )
+        rows = flow_times.latest(hours=24, now=self.now)
+        yield _family(
+            "hub_flow_latency_seconds",
+            "From the arrival of the event to the end of the run, for runs that began in the last 24 hours.",
+            ["flow", "quantile"],
+            [
+                ((row.flow, quantile), seconds)
+                for row in rows
+                for quantile, seconds in (("0.5", row.p50), ("0.95", row.p95), ("0.99", row.p99))
+                if seconds is not None
+            ],
+        )
+        yield _family(
+            "hub_flow_oldest_seconds",
+            "How long the event of the oldest run that has not ended has been here.",
+            ["flow"],
+            [((row.flow,), row.oldest) for row in rows if row.oldest is not None],
+        )
 
     def events(self) -> Iterator[GaugeMetricFamily]:
         keys = dict(EventSource.objects.values_list("pk", "key"))
@@ -262,7 +281,9 @@ class HubCollector(Collector):
             ["source", "code"],
             [((keys[pk], code), n) for pk, code, n in event_tallies.refused(self.now - HOUR) if pk in keys],
         )
-        waiting = InboundEvent.objects.filter(state=EventState.WAITING)
+        # By the small index of what waits; grouped at once, SQLite would read all by their source.
+        still = InboundEvent.objects.filter(state=EventState.WAITING).values("pk")
+        waiting = InboundEvent.objects.filter(pk__in=still)
         found = {
             pk: (n, first)
             for pk, n, first in waiting.values_list("source").annotate(Count("pk"), Min("received_at"))

@@ -160,7 +160,7 @@ _PASSED = (
 )  # fmt: skip
 
 
-class _Seconds(Func):
+class Seconds(Func):
     """A length of time as a number."""
 
     template = "date_part('epoch', %(expressions)s)"
@@ -170,21 +170,24 @@ class _Seconds(Func):
         return self.as_sql(compiler, connection, template="(%(expressions)s / 1000000.0)", **context)
 
 
+def as_shown(column: str) -> Case:
+    """Round seconds as pages show them."""
+    tenths, whole = Floor(F(column) * 10 + 0.5) / 10, Floor(F(column) + 0.5)
+    return Case(When(**{f"{column}__lt": 10}, then=tenths), default=whole)
+
+
 def _groups(alerts: QuerySet[Alert]) -> Iterable[Any]:
     """Let the database count the alerts by rule, day, state and time, as precisely as times are shown.
 
     To read each of a busy month's alerts into this process would take seconds.
     """
     start = Greatest("decision__trigger_at", Coalesce("decision__hold_until", "decision__trigger_at"))
-    seconds = Greatest(_Seconds(F("delivery__settled_at") - start), 0.0)
+    seconds = Greatest(Seconds(F("delivery__settled_at") - start), 0.0)
     return (
         alerts.annotate(
             day=TruncDate("delivery__settled_at"),
             seconds=seconds,
-            time=Case(
-                When(seconds__lt=10, then=Floor(F("seconds") * 10 + 0.5) / 10),
-                default=Floor(F("seconds") + 0.5),
-            ),
+            time=as_shown("seconds"),
         )
         .order_by()
         .values(

@@ -247,6 +247,8 @@ def test_flow_runs_by_stage():
 
     assert found["hub_flow_runs"] == {("register", "parked"): 1, ("register", "ready"): 1}
     assert found["hub_flow_runs_last_day"] == {("register", "done"): 1}
+    assert found["hub_flow_latency_seconds"][("register", "0.95")] == 0
+    assert found["hub_flow_oldest_seconds"].keys() == {("register",)}
 
 
 def test_no_label_says_anything_about_a_person():
@@ -293,5 +295,5 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(django_assert_max_num
         make_change(make_stream())
         make_alert(make_rule(), 10)
 
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(28):
         metrics.exposition(NOON)

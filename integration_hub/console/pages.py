@@ -23,6 +23,7 @@ from routing import directory, linking
 from routing import sla as answer_times
 from routing import timeline as record_timeline
 from routing.flows import search as flow_search
+from routing.flows import times as flow_times
 from routing.models import DirectoryLink, FlowRun, Person
 from syncs.models import Connection, InboundEvent
 
@@ -61,11 +62,14 @@ def sla(request: HttpRequest) -> HttpResponse:
     _ask(request, "routing.view_alert")
     days, since, until = _period(request)
     found = answer_times.summary(since, until)
+    flows = None
+    if request.user.has_perm("routing.view_flowrun"):
+        flows = flow_times.summary(since, until, timezone.now())
     chart_type, chart = times_by_day(found.by_day)
     return _page(
         request, "hub/sla.html", "Answer times", rows=found.by_day, totals=found.by_rule,
         newest=list(answer_times.passages(since, until, NEWEST)), days=days, periods=PERIODS,
-        chart_type=chart_type, chart=json.dumps(chart) if found.by_day else "",
+        chart_type=chart_type, chart=json.dumps(chart) if found.by_day else "", flows=flows,
     )  # fmt: skip
 
 
@@ -104,6 +108,24 @@ def sla_alerts(request: HttpRequest) -> StreamingHttpResponse:
         for p in answer_times.passages(since, until)
     )  # fmt: skip
     return _csv(f"alerts-{days}-days.csv", header, rows)
+
+
+@require_GET
+def flow_times_by_day(request: HttpRequest) -> StreamingHttpResponse:
+    _ask(request, "routing.view_flowrun")
+    days, since, until = _period(request)
+    header = (
+        "flow", "flow_key", "day", "done", "canceled", "open", "parked", "p50_seconds", "p95_seconds",
+        "p99_seconds",
+    )  # fmt: skip
+    rows = (
+        (
+            r.name, r.flow, r.day, r.done, r.canceled, r.open, r.parked, _short(r.p50), _short(r.p95),
+            _short(r.p99),
+        )
+        for r in flow_times.summary(since, until, timezone.now()).by_day
+    )  # fmt: skip
+    return _csv(f"flow-times-{days}-days.csv", header, rows)
 
 
 @require_GET

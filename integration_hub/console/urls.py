@@ -17,6 +17,7 @@ urlpatterns = [
     path("timeline/<path:record_id>/", _view(pages.timeline_record), name="timeline_record"),
     path("answer-times/", _view(pages.sla), name="sla"),
     path("answer-times/by-day.csv", _view(pages.sla_by_day), name="sla_by_day"),
+    path("answer-times/flows-by-day.csv", _view(pages.flow_times_by_day), name="flow_times_by_day"),
     path("answer-times/alerts.csv", _view(pages.sla_alerts), name="sla_alerts"),
     path("data-quality/", _view(quality.overview), name="quality"),
     path("data-quality/group/", _view(quality.group), name="quality_group"),
