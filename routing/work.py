@@ -108,7 +108,10 @@ def dispatch(now: datetime, woken: dict[str, datetime]) -> int:
         due += [("syncs.tasks.read_children", stream.pk, SYNC) for stream in parents.waiting(now)]
         due += [("routing.tasks.move_flows", None, SYNC)] if flows.is_due(now) else []
         due += [("syncs.tasks.push_connection", c.pk, queues.queue_for(c)) for c in _connections_to_push(now)]
+    full = {queue for queue in {queue for _, _, queue in due} if queues.is_long(queue)}
     for function, pk, queue in due:
+        if queue in full:
+            continue  # what is due stays due: a queue that stood still for days must not have to catch up with itself
         name = f"{function}:{pk}"
         if name not in woken or now - woken[name] >= WOKEN_AGAIN_AFTER:
             woken[name] = now

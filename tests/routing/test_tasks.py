@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from routing import router, tasks, work
-from syncs import holds, schedules
+from syncs import holds, queues, schedules
 from syncs import tasks as sync_tasks
 from syncs.engine import poll, push
 from syncs.models import Change, HubSettings, Incident, SyncRun
@@ -53,6 +54,20 @@ def test_a_task_that_waited_reads_the_switches_first(stream):
     tasks.refresh_directory()
 
     assert not SyncRun.objects.exists()
+
+
+def test_a_queue_that_nobody_serves_does_not_grow_for_ever(stream, woken):
+    make_delivery(make_slack(), due_at=timezone.now())
+    waiting = [OrmQ(key=schedules.ALERTS, payload="", lock=timezone.now()) for _ in range(queues.LONG - 1)]
+    OrmQ.objects.bulk_create(waiting)
+
+    work.dispatch(timezone.now(), {})
+    before = len(woken)
+    OrmQ.objects.create(key=schedules.ALERTS, payload="", lock=timezone.now())
+    work.dispatch(timezone.now(), {})
+
+    assert before == 2
+    assert len(woken) == before
 
 
 def test_what_was_deleted_meanwhile_is_no_error():
