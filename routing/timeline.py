@@ -15,11 +15,12 @@ from routing.models import Alert, Decision
 from routing.models.decisions import Role, Verdict
 from syncs.changes import begins_with
 from syncs.engine.correcting import Fix, holds
-from syncs.models import Change, Conflict, Correction, Delivery, Sync
+from syncs.models import Change, Conflict, Correction, Delivery, RecordTie, Sync, SyncTie
 from syncs.models.changes import ChangeOrigin, ChangeState
 from syncs.models.corrections import CorrectionKind
 from syncs.models.deliveries import DeliveryState
 from syncs.models.pairs import ConflictState
+from syncs.models.ties import TieState
 
 VERSIONS = 100
 """The newest versions of a record that are shown."""
@@ -38,6 +39,8 @@ _TITLES = {
 
 _TWO_WAY = {"echo": "gray", "conflict": "amber", "parked": "red"}
 """What a two-way sync says of a change, and its tone."""
+
+_TIES = {TieState.TIED: "green", TieState.REFUSED: "red"}
 
 Line = tuple[bool | None, str]
 
@@ -103,7 +106,12 @@ def events(record_id: str) -> list[Event]:
         )
     )
     alerted = {alert.delivery_id for alert in alerts}
-    others = _other_deliveries(record_id, shown, alerted)
+    others = (
+        Delivery.objects.filter(change__in=shown)
+        .exclude(pk__in=alerted)
+        .select_related("connection", "sync")
+        .order_by("id")
+    )
     written = {delivery.change_id for delivery in others if delivery.sync_id}
     found = [
         *_captured(changes, shown),
@@ -112,20 +120,12 @@ def events(record_id: str) -> list[Event]:
         *(_decided(decision) for decision in decisions),
         *(event for alert in alerts for event in _delivered(alert.delivery, alert)),
         *(event for delivery in others for event in _delivered(delivery, None)),
+        *_tied(record_id),
         *_settled_by_hand(record_id),
         *_corrected(record_id, shown),
     ]
     order = {"captured": 0, "decided": 1, "queued": 2, "tried": 3, "settled": 4}
     return sorted(found, key=lambda event: (event.at, order[event.kind]))
-
-
-def _other_deliveries(record_id: str, shown: Sequence[Change], alerted: Collection[int]) -> list[Delivery]:
-    """Return what was sent and is no alert: for these changes, and for none, such as ties."""
-    rows = Delivery.objects.select_related("connection", "sync")
-    asked = rows.filter(change__in=shown).exclude(pk__in=alerted).order_by("id")
-    syncs = list(Sync.objects.values_list("pk", flat=True))  # the index begins with the sync
-    unasked = rows.filter(sync__in=syncs, record_id=record_id, change=None).order_by("-id")[:VERSIONS]
-    return [*asked, *unasked]
 
 
 def newest(record_id: str) -> Change | None:
@@ -235,6 +235,17 @@ def _corrected(record_id: str, shown: Sequence[Change]) -> Iterator[Event]:
         )  # fmt: skip
 
 
+def _tied(record_id: str) -> Iterator[Event]:
+    """Yield how each tie of the record stands now."""
+    ties = list(SyncTie.objects.select_related("sync", "partner"))
+    named = {one.pk: one for one in ties}
+    rows = RecordTie.objects.filter(tie__in=ties, record_id=record_id).exclude(state=TieState.NONE)
+    for row in rows.order_by("pk"):
+        tie, state = named[row.tie_id], TieState(row.state)
+        title = f"{tie.sync.name}: tie to {row.foreign_id} of {tie.partner.name}, {state.label.lower()}"
+        yield Event(row.changed_at, "settled", title, row.reason, _TIES.get(state, "amber"), pk=row.pk)
+
+
 def _settled_by_hand(record_id: str) -> Iterator[Event]:
     """Yield the questions of the conflict inbox about the record that are answered: how, and by whom."""
     asked = Conflict.objects.filter(
@@ -288,12 +299,6 @@ def _delivered(delivery: Delivery, alert: Alert | None) -> Iterator[Event]:
 def _written(delivery: Delivery, sync: Sync) -> Iterator[Event]:
     """Yield what became of a sync's write: what was mapped, and whether it is there."""
     payload = delivery.payload
-    if "tie" in payload:
-        ends = payload["values"]
-        what = f"{sync.name}: tie to {ends['to_type']} {ends['to_id']} at {delivery.connection.name}"
-        yield Event(delivery.created_at, "queued", f"{what} queued", tone="blue", pk=delivery.pk)
-        yield from _progress(delivery, None, what)
-        return
     what = f"{sync.name}: {payload.get('match', '')} at {delivery.connection.name}"
     title = f"{sync.name}: {'deletion passed on' if payload.get('deleted') else 'mapped and queued'}"
     parts = [payload.get(name, {}) for name in ("values", "on_create", "if_empty")]

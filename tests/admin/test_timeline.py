@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 
 from routing import timeline
-from tests.admin.factories import make_alert, make_decision
-from tests.factories import NOON, make_change, make_delivery, make_person, make_rule, make_stream
+from tests.admin.factories import make_alert, make_decision, make_tie
+from tests.factories import NOON, make_change, make_delivery, make_person, make_rule, make_stream, make_sync
 
 ID = "00Q000000000001AAA"
 SECOND = timedelta(seconds=1)
@@ -155,6 +155,18 @@ def test_asking_costs_the_same_however_much_happened(db, django_assert_max_num_q
         events = timeline.events(ID)
 
     assert len(events) == 18
+
+
+def test_a_tie_that_waits_is_told_with_its_reason(db):
+    sync = make_sync(name="Orders to deals")
+    make_change(sync.stream, record_id=ID)
+    tie = make_tie(sync, record_id=ID, foreign_id="cus_1", state="waiting", reason="It is not written yet.")
+
+    [told] = [event for event in timeline.events(ID) if "tie to" in event.title]
+
+    partner = tie.tie.partner.name
+    assert told.title == f"Orders to deals: tie to cus_1 of {partner}, waits for the other record"
+    assert told.text == "It is not written yet."
 
 
 @pytest.mark.parametrize("term", [ID, ID[:15], "ANN@acme.test", "ann l", "Lee"])
