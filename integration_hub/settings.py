@@ -191,5 +191,5 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "integration_hub.console.badge.environment",
     "DASHBOARD_CALLBACK": "integration_hub.console.dashboard.context",
-    "SIDEBAR": {"show_search": True, "navigation": "integration_hub.console.navigation.sidebar"},
+    "SIDEBAR": {"navigation": "integration_hub.console.navigation.sidebar"},
 }

@@ -41,7 +41,7 @@ def timeline(request: HttpRequest) -> HttpResponse:
     more = _flows(request, text)
     if len(hits) == 1 and not any(more.values()):
         return HttpResponseRedirect(reverse("console:timeline_record", args=[hits[0].record_id]))
-    return _page(request, "hub/timeline_search.html", "Timeline", q=text, hits=hits, **more)
+    return _page(request, "hub/timeline_search.html", "Timeline", q=text, hits=hits, most=FOUND, **more)
 
 
 @require_GET
@@ -228,7 +228,7 @@ def _csv(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> 
     """Stream rows; a text that a spreadsheet would run as a formula gets an apostrophe first."""
     writer = csv.writer(_Echo())
     safe = (
-        [f"'{cell}" if str(cell)[:1] in ("=", "+", "@", "-", "\t") else cell for cell in row] for row in rows
+        [f"'{cell}" if str(cell)[:1] in ("=", "+", "@", "-", "\t", "\r") else cell for cell in row] for row in rows
     )
     lines = (writer.writerow(row) for row in (header, *safe))
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")

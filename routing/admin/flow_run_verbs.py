@@ -133,7 +133,7 @@ class RunVerbs(LogModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": verb.title, "verb": verb, "runs": runs, "steps": steps, "back": back,
-            "action": request.POST.get("action", ""),
+            "action": request.POST.get("action", ""), "subject": runs[0] if len(runs) == 1 else None,
         }  # fmt: skip
         return render(request, "hub/flow_verb.html", context)
 

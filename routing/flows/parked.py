@@ -13,6 +13,8 @@ from syncs import incidents
 from syncs.models import Incident
 from syncs.models.incidents import IncidentKind
 
+REMEDY = "Open the runs that are parked: resume, retry, skip or cancel each."
+
 
 def report(book: Mapping[int, BookedFlow], runs: Iterable[FlowRun], now: datetime) -> None:
     """Open an incident for each flow of these runs, or count on."""
@@ -23,7 +25,7 @@ def report(book: Mapping[int, BookedFlow], runs: Iterable[FlowRun], now: datetim
         flow = book[flow_id]
         incidents.raise_incident(
             f"parked:{flow.origin}", kind=IncidentKind.PARKED, title=f"Runs of the flow “{flow.name}” are parked",
-            detail=own[0].reason, remedy=own[0].remedy, origin=flow.origin, count=len(own), now=now,
+            detail=own[0].reason, remedy=own[0].remedy or REMEDY, origin=flow.origin, count=len(own), now=now,
         )  # fmt: skip
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from integration_hub.admin import LogModelAdmin
 from integration_hub.console import pills
@@ -13,6 +15,20 @@ from integration_hub.console.buttons import Panel, button
 from integration_hub.console.filters import OpenFilter, period
 from syncs import incidents
 from syncs.models import Incident
+from syncs.models.incidents import IncidentKind
+
+BEHIND = {
+    IncidentKind.STREAM: ("syncs.stream", {}),
+    IncidentKind.DEAD_LETTERS: ("syncs.delivery", {"state__exact": "dead"}),
+    IncidentKind.EXPIRED: ("syncs.delivery", {"state__exact": "expired"}),
+    IncidentKind.ERRORS: ("routing.decision", {"verdict__exact": "error"}),
+    IncidentKind.PARKED: ("routing.flowrun", {"stage__exact": "parked"}),
+    IncidentKind.EVENTS: ("syncs.inboundevent", {"state__exact": "refused"}),
+    IncidentKind.NOTICES: ("syncs.notice", {}),
+    IncidentKind.DIFFERENCES: ("syncs.reconciliation", {}),
+    IncidentKind.LOOPS: ("syncs.recordpair", {}),
+}
+"""The list that shows what an incident is about, and its filter; of the others it is their connection's page."""
 
 
 @admin.register(Incident)
@@ -25,7 +41,7 @@ class IncidentAdmin(LogModelAdmin):
     list_filter = (OpenFilter, period("opened_at", "opened"), "kind")
     list_select_related = ("connection",)
     actions = ("close_chosen",)
-    buttons = ("close",)
+    buttons = ("behind", "close")
     fields = ("title", "kind", "at", "origin", "detail", "remedy", "count", "opened", "last_seen", "closed")
     readonly_fields = ("at", "opened", "last_seen", "closed")
 
@@ -54,9 +70,25 @@ class IncidentAdmin(LogModelAdmin):
         return Panel(pills=(self.marked_state(obj),), sentences=sentences)
 
     def get_buttons(self, request: HttpRequest, obj: Incident) -> tuple[str, ...]:
-        return () if obj.closed_at else ("close",)
+        label, _ = BEHIND.get(IncidentKind(obj.kind), ("syncs.connection" if obj.connection_id else "", {}))
+        app, _, model = label.partition(".")
+        seen = ("behind",) if label and request.user.has_perm(f"{app}.view_{model}") else ()
+        return seen if obj.closed_at else (*seen, "close")
 
-    @button("Close", icon="task_alt", confirm="Close it? If the problem is still there, a new one opens.")
+    @button("See what is behind it", icon="arrow_forward", tone="primary", page=True)
+    def behind(self, request: HttpRequest, obj: Incident) -> HttpResponse:
+        if IncidentKind(obj.kind) not in BEHIND:
+            return HttpResponseRedirect(reverse("admin:syncs_connection_change", args=[obj.connection_id]))
+        label, chosen = BEHIND[IncidentKind(obj.kind)]
+        wanted = {"q": obj.origin} if label == "syncs.delivery" and obj.origin else {}
+        listed = reverse(f"admin:{label.replace('.', '_')}_changelist")
+        return HttpResponseRedirect(f"{listed}?{urlencode(chosen | wanted)}")
+
+    @button(
+        "Close the incident",
+        icon="task_alt",
+        confirm="Close it? If the problem is still there, a new one opens.",
+    )
     def close(self, request: HttpRequest, obj: Incident) -> None:
         self.close_chosen(request, Incident.objects.filter(pk=obj.pk))
 

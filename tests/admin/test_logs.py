@@ -6,7 +6,16 @@ from django.urls import reverse
 from syncs.admin.runs import balance
 from syncs.models import Change, Delivery, Incident
 from tests.admin.factories import change_url, choose, make_alert, make_incident, make_run, press
-from tests.factories import NOON, make_change, make_delivery, make_person, make_rule, make_slack, make_stream
+from tests.factories import (
+    NOON,
+    make_change,
+    make_connection,
+    make_delivery,
+    make_person,
+    make_rule,
+    make_slack,
+    make_stream,
+)
 
 
 def listed(page, name, **query):
@@ -102,6 +111,25 @@ def test_a_script_as_a_link_of_a_record_is_not_followed(page, db):
     )
 
     assert b'href="javascript:' not in contents
+
+
+@pytest.mark.parametrize(
+    ("kind", "origin", "place"),
+    [
+        ("parked", "flow:register", "/admin/routing/flowrun/?stage__exact=parked"),
+        ("expired", "rule:hot", "/admin/syncs/delivery/?state__exact=expired&q=rule%3Ahot"),
+        ("events", "", "/admin/syncs/inboundevent/?state__exact=refused"),
+        ("held", "", "/admin/syncs/connection/{connection}/change/"),
+    ],
+)
+def test_an_incident_leads_to_what_is_behind_it(page, db, kind, origin, place):
+    incident = make_incident(kind=kind, origin=origin, connection=make_connection())
+
+    assert "See what is behind it" in page.get(change_url(incident)).content.decode()
+    answer = page.get(reverse("admin:syncs_incident_do", args=[incident.pk, "behind"]))
+
+    assert answer["Location"] == place.format(connection=incident.connection_id)
+    assert page.get(answer["Location"]).status_code == 200
 
 
 def test_incidents_show_open_ones_first_and_can_be_closed(page, db, said):
