@@ -35,7 +35,7 @@ from syncs.models.deliveries import DeliveryState
 from syncs.models.events import EventState
 from syncs.models.notices import MentionState, NoticeState
 
-BATCH = 1_000
+BATCH = 500
 REPEATS_AFTER = timedelta(days=31)
 """A delivery's dedup key must outlive the longest age at which its rule may still want to send (30 days)."""
 

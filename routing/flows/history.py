@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from routing.models import Flow, FlowRun, StepTry
 
-BATCH = 1_000
+BATCH = 500
 
 
 def prune(before: datetime, after: int = 0) -> Iterator[tuple[int, int]]:
