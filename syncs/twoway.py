@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from syncs import changes, conflicts, links, nesting, outbox, pairs
+from syncs import changes, conflicts, links, nesting, outbox, pairs, ties
 from syncs.engine import merge
 from syncs.engine.fates import Fate
 from syncs.engine.mapping import Mapped, at
@@ -184,6 +184,8 @@ class Desk:
         if not writing:
             if not is_open:
                 self._note(case)
+                if self._introduce(pair, case.change, case.mapped.match_value):
+                    ties.settled(self.pairing.own.pk, [case.change.record_id], self.now)
             return next((fate for move, fate in _SAID if move in moves), AGREED)
         self._link(pair, case.change, case.mapped.match_value)
         return self._narrowed(case, writing)
@@ -308,16 +310,19 @@ class Desk:
         ).update(payload_hash=case.mapped.digest, version_at=case.change.modified_at)
 
     def _link(self, pair: RecordPair, change: Change, match_value: str) -> None:
-        """Let our own sync know its record there, also where the other way made it, and forget what it wrote last."""
-        other = self._their_id(pair)
-        own = self.pairing.own
-        known = self.links.get(change.record_id)
-        if other and (known is None or known.remote_id != other):
-            pairs.link(own, change.record_id, other, match_value, change, self.now)
-            self.links |= links.read(own.pk, [change.record_id])
-        RecordLink.objects.filter(sync=own, record_id=change.record_id).exclude(payload_hash="").update(
-            payload_hash=""
-        )
+        """Let our own sync know its record there, and forget what it wrote last."""
+        self._introduce(pair, change, match_value)
+        links_of_it = RecordLink.objects.filter(sync=self.pairing.own, record_id=change.record_id)
+        links_of_it.exclude(payload_hash="").update(payload_hash="")
+
+    def _introduce(self, pair: RecordPair, change: Change, match_value: str) -> bool:
+        """Let our own sync know its record there, also where the other way made it. False: it knew."""
+        other, known = self._their_id(pair), self.links.get(change.record_id)
+        if not other or (known is not None and known.remote_id == other):
+            return False
+        pairs.link(self.pairing.own, change.record_id, other, match_value, change, self.now)
+        self.links |= links.read(self.pairing.own.pk, [change.record_id])
+        return True
 
     def _written_at(self, sync_id: int, record_id: str) -> datetime | None:
         if not record_id:

@@ -76,6 +76,18 @@ def test_each_rule_holds_for_fields_that_both_sides_changed(market):
     assert asked
 
 
+@pytest.mark.parametrize("market", [6], indirect=True)
+def test_the_order_of_a_customer_that_was_made_from_a_contact_is_tied_to_that_contact(market):
+    born = market.portal.add("contacts", email="born@x.test", firstname="Born")
+    market.come_to_rest()
+
+    order = market.shop.add_order(market.shop.customers["born@x.test"]["id"])
+    market.come_to_rest()
+
+    [deal] = [one for one in market.portal.records("deals") if one["order_id"] == order]
+    assert list(market.portal.tied("deals", deal["hs_object_id"], "contacts")) == [born]
+
+
 def check_edits(market):
     """What stands there is the last edit of either side; of that side, if only one was edited."""
     alike = market.alike()
