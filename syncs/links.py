@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection as database
+from django.db.models import Q
 
 from syncs.models import Delivery, RecordLink, Sync
 from syncs.models.links import LinkState
@@ -48,6 +49,7 @@ class Holder(NamedTuple):
     match_value: str
     version_at: datetime
     state: str
+    remote_id: str | None = None
 
 
 class Entry(NamedTuple):
@@ -135,19 +137,21 @@ def note(entries: Iterable[Entry]) -> None:
 def forget_ids(deliveries: Iterable[Delivery]) -> int:
     """Forget which records there these are, for the destination does not have them any more; return how many were.
 
-    They are looked for by their match value again, and made anew if they are not found.
+    They are looked for by their match value again, and made anew if they are not found. The same goes for the records
+    in whose place these were to be written.
     """
     forgotten = 0
-    by_sync: dict[int, list[str]] = {}
+    by_sync: dict[int, list[Delivery]] = {}
     for delivery in deliveries:
         if delivery.sync_id is not None:
-            by_sync.setdefault(delivery.sync_id, []).append(delivery.record_id)
-    for sync_id, record_ids in by_sync.items():
+            by_sync.setdefault(delivery.sync_id, []).append(delivery)
+    for sync_id, own in by_sync.items():
         known = RecordLink.objects.filter(sync=sync_id, remote_id__isnull=False)
-        for ids in _chunks(record_ids):
-            forgotten += known.filter(record_id__in=ids).update(
-                remote_id=None, payload_hash="", written_at=None
-            )
+        for start in range(0, len(own), CHUNK):
+            part = own[start : start + CHUNK]
+            ids, values = [one.record_id for one in part], [one.payload["match"] for one in part]
+            same = Q(record_id__in=ids) | Q(match_value__in=values, state=LinkState.WRITTEN)
+            forgotten += known.filter(same).update(remote_id=None, payload_hash="", written_at=None)
     return forgotten
 
 

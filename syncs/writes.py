@@ -338,9 +338,15 @@ class _Known:
             match=MatchKey(sync.match_path, match),
             attempted_at=delivery.unanswered_at or delivery.attempted_at,
             former=formers[0] if formers else "",
-            remote_id="" if is_taken else self._remote_id(delivery, link),
+            remote_id=self._place(delivery, match) if is_taken else self._remote_id(delivery, link),
             formers=tuple(formers[1:]),
         )
+
+    def _place(self, delivery: Delivery, match_value: str) -> str:
+        """Return the id there of the record in whose place this one writes; a search may not show it yet."""
+        others = self._in_the_way(delivery, match_value)
+        own = (one.remote_id for one in others if one.sync_id == delivery.sync_id)
+        return next((remote_id for remote_id in own if remote_id), "")
 
     def _remote_id(self, delivery: Delivery, link: Link | None) -> str:
         """Return its id there, "" if none is known or what has it is another record's by now."""

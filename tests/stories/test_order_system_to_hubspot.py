@@ -222,6 +222,25 @@ def test_a_customer_is_tied_to_the_company_of_the_same_record(trade):
     assert "Primary" in next(iter(tied.values()))
 
 
+@pytest.mark.parametrize("way", ["live", "backfill"])
+def test_customers_of_one_company_make_it_once_though_the_search_does_not_show_it_yet(trade, tmp_path, way):
+    companies = trade.companies()
+    trade.portal.index_lag = 60
+    for number in range(3):
+        trade.shop.add_customer(f"c{number}@acme.test", company=f"Acme {number}")
+
+    if way == "live":
+        trade.turn()
+        for _ in range(3):
+            trade.push(after=5)
+    else:
+        trade.by_sql(tmp_path)
+        trade.backfill(companies)
+
+    assert len(trade.portal.records("companies")) == 1
+    assert not Delivery.objects.open().exists()
+
+
 @pytest.mark.parametrize("way", ["live", "companies first", "contacts first"])
 def test_all_customers_of_a_company_are_tied_to_it_although_one_writes_it(trade, tmp_path, way):
     companies, contacts = trade.companies(), trade.contacts()

@@ -76,6 +76,7 @@ class Rival(NamedTuple):
     sync_id: int
     record_id: str
     version_at: datetime
+    remote_id: str = ""
 
 
 class Live(NamedTuple):
@@ -245,6 +246,9 @@ def _settle_contested(
             found.touched.append(row.record_id)
     else:
         row.outdone = others
+        if others:  # it is their record that is written now; a search may not show it yet
+            ids = (one.remote_id for one in others if one.sync_id == setting.sync_id)
+            row.remote_id = next(filter(None, ids), "")
         return False
     return True
 

@@ -70,15 +70,16 @@ def rivals(sync_ids: Sequence[int], match_values: Sequence[str]) -> dict[str, li
     # The state is not asked for: a database without statistics would read all that was written, by that index.
     marks = ", ".join(["%s"] * len(sync_ids))
     query = (
-        f"SELECT match_value, sync_id, record_id, version_at, state FROM {_TABLE} "  # noqa: S608 - a constant
+        f"SELECT match_value, sync_id, record_id, version_at, state, remote_id FROM {_TABLE} "  # noqa: S608 - a constant
         f"WHERE sync_id IN ({marks}) AND match_value {_IN_LIST[connection.vendor]}"
     )
     found: dict[str, list[Rival]] = {}
     with connection.cursor() as cursor:
         cursor.execute(query, [*sync_ids, _listed(match_values)])
-        for match_value, sync_id, record_id, version_at, state in cursor.fetchall():
+        for match_value, sync_id, record_id, version_at, state, remote_id in cursor.fetchall():
             if state == LinkState.WRITTEN:
-                found.setdefault(match_value, []).append(Rival(sync_id, record_id, _instant(version_at)))
+                rival = Rival(sync_id, record_id, _instant(version_at), remote_id or "")
+                found.setdefault(match_value, []).append(rival)
     return found
 
 

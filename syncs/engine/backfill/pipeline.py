@@ -229,6 +229,8 @@ class Pipeline:
         del self._flying[key]
         follower = self._behind.pop(key, None)
         if follower is not None:
+            # What was made just now a search does not show yet: the follower would make it again.
+            follower.remote_id = row.remote_id
             follower.outdone = [
                 *follower.outdone,
                 Rival(self.ledger.sync.pk, row.record_id, row.modified_at),

@@ -312,8 +312,7 @@ class Way:
                     MatchKey(self.match_path, row.mapped.match_value),
                     None,
                     row.former,
-                    # In another record's place it is that one which is written, found by the match value.
-                    "" if row.outdone else row.remote_id,
+                    row.remote_id,
                 )
                 for row in batch
             ],
