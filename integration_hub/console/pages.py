@@ -228,7 +228,8 @@ def _csv(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> 
     """Stream rows; a text that a spreadsheet would run as a formula gets an apostrophe first."""
     writer = csv.writer(_Echo())
     safe = (
-        [f"'{cell}" if str(cell)[:1] in ("=", "+", "@", "-", "\t", "\r") else cell for cell in row] for row in rows
+        [f"'{cell}" if str(cell)[:1] in ("=", "+", "@", "-", "\t", "\r") else cell for cell in row]
+        for row in rows
     )
     lines = (writer.writerow(row) for row in (header, *safe))
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")

@@ -322,3 +322,11 @@ def _person_form(name, loaded):
     for prefix in ("absences", "links"):
         form |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
     return form
+
+
+def test_pages_load_from_the_hub_only_and_stand_in_no_frame(client, db):
+    policy = client.get("/admin/login/")["Content-Security-Policy"]
+
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "http" not in policy

@@ -95,6 +95,10 @@ def stranger(browser, live_server):
     broken = []
     page.on("pageerror", lambda error: broken.append(f"{page.url}: {error}"))
     page.on(
+        "console",
+        lambda said: broken.append(f"{page.url}: {said.text}") if "Content Security" in said.text else None,
+    )
+    page.on(
         "response",
         lambda answer: (
             broken.append(f"{answer.url}: {answer.status}")
