@@ -130,7 +130,12 @@ class SyncAdmin(HubModelAdmin):
             error = str(failure)
         except ConnectorError as failure:
             error = sentence(failure)
-        more: dict[str, Any] = {"preview": found, "error": error, "asked": asked, "title": f"Preview of {obj}"}
+        more: dict[str, Any] = {
+            "preview": found,
+            "error": error,
+            "asked": asked,
+            "title": f"Preview of {obj}",
+        }
         more["two_way"] = bool(obj.counterpart_id or Sync.objects.filter(counterpart=obj).exists())
         return self._page(request, obj, "hub/sync_preview.html", more)
 
@@ -189,8 +194,11 @@ class SyncAdmin(HubModelAdmin):
         rows = list(obj.mappings.select_related("value_map"))
         found = mapping_check.problems(obj, rows, timezone.now())
         in_the_way = [_placed(one, rows) for one in found if not one.warning]
-        for one in in_the_way:
-            messages.error(request, one)
+        for words in in_the_way:
+            messages.error(request, words)
+        for one in found:
+            if one.warning:
+                messages.warning(request, _placed(one, rows))
         if not in_the_way:
             Sync.objects.filter(pk=obj.pk).update(enabled=True)
             switching.note(request, obj.origin, on=True)

@@ -336,6 +336,21 @@ def test_what_salesforce_cannot_take_is_said_when_a_sync_is_saved(page, to_sales
     assert said in str(faults(response))
 
 
+def test_what_salesforce_needs_to_create_a_record_is_named_when_a_sync_is_saved(page, to_salesforce, said):
+    form = form_of(
+        to_salesforce,
+        {"source": "Id", "destination": "Number__c"},
+        object_type="Contact",
+        match_path="Number__c",
+    )
+
+    update_only = said(page.post(factories.change_url(to_salesforce), {**form, "policy": "update"}))
+    lacking = said(page.post(factories.change_url(to_salesforce), form))
+
+    assert "creates no record without" not in update_only
+    assert "creates no record without “Last Name” (LastName). Add lines" in lacking
+
+
 def test_a_sync_to_salesforce_is_saved_and_previewed_beside_what_stands_there(simulator, page, to_salesforce):
     lead = simulator.salesforce.add("Lead", LastName="Lee", Email="lee@x.test")
     simulator.salesforce.add("Contact", LastName="Formerly", Number__c=lead)

@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from integration_hub.simulator.salesforce.schema import TEXT_TYPES, Field, ObjectType, Row
+from integration_hub.simulator.salesforce.schema import FILLED_IN, TEXT_TYPES, Field, ObjectType, Row
 
 if TYPE_CHECKING:
     from integration_hub.simulator.salesforce.org import Org
 
-FILLED_IN = frozenset({"OwnerId", "Status"})
-"""Required fields that get a value if none is given."""
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 

@@ -18,6 +18,8 @@ TYPES = TEXT_TYPES | ID_TYPES | NUMBER_TYPES | {"boolean", "date", "datetime", "
 SOAP_TYPES = {"id": "tns:ID", "reference": "tns:ID", "address": "urn:address", "datetime": "xsd:dateTime"}
 SOAP_TYPES |= dict.fromkeys(("boolean", "date", "int", "double"), "xsd:") | {"currency": "xsd:double"}
 LONG_TEXT = 4_000
+FILLED_IN = frozenset({"OwnerId", "Status"})
+"""Required fields that get a value if none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Field:
             "updateable": self.writable and self.compute is None,
             "calculated": False,
             "custom": self.custom,
-            "defaultedOnCreate": self.default is not None or not self.writable,
+            "defaultedOnCreate": self.default is not None or not self.writable or self.name in FILLED_IN,
             "externalId": self.external_id,
             "idLookup": self.type in {"id", "email"} or self.external_id,
             "unique": self.unique,
