@@ -41,7 +41,16 @@ def timeline(request: HttpRequest) -> HttpResponse:
     more = _flows(request, text)
     if len(hits) == 1 and not any(more.values()):
         return HttpResponseRedirect(reverse("console:timeline_record", args=[hits[0].record_id]))
-    return _page(request, "hub/timeline_search.html", "Timeline", q=text, hits=hits, most=FOUND, **more)
+    return _page(
+        request,
+        "hub/timeline_search.html",
+        "Timeline",
+        q=text,
+        hits=hits,
+        most=FOUND,
+        searched=flow_search.NEWEST,
+        **more,
+    )
 
 
 @require_GET

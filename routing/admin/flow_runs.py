@@ -66,7 +66,10 @@ class FlowRunAdmin(RunVerbs):
     )
     list_select_related = ("flow", "step", "event")
     search_fields = ("subject",)
-    search_help_text = "A subject, an event's id, a record's id at the vendor, or an e-mail in the event."
+    search_help_text = (
+        "A subject, an event's id, a record's id at the vendor, or an e-mail in one of the newest "
+        f"{flow_search.NEWEST:,} events."
+    )
     fields = (
         "flow",
         "linked_event",

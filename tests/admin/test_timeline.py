@@ -206,3 +206,9 @@ def test_an_unknown_record_is_said_to_be_unknown(page, db):
 
     assert "Nothing found for “nobody”" in found
     assert "Nothing is known of “nobody/at all”" in opened
+
+
+def test_where_nothing_is_found_the_page_says_what_was_searched(page):
+    content = page.get(reverse("console:timeline"), {"q": "nobody@example.test"}).content.decode()
+
+    assert "Of events the newest 20,000 are looked through" in content
