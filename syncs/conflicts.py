@@ -58,6 +58,14 @@ def ask_new(forward: Sync, change: Change, now: datetime) -> None:
     )  # fmt: skip
 
 
+def asked_fields(pair: RecordPair) -> frozenset[str]:
+    """Return the fields of a pair that a person is being asked about."""
+    rows = (
+        Conflict.objects.filter(pair=pair, state=ConflictState.OPEN) if pair.pk else Conflict.objects.none()
+    )
+    return frozenset(rows.values_list("field", flat=True))
+
+
 def obsolete(pair: RecordPair, kept: Collection[str] | None, now: datetime) -> int:
     """Close what is open of a pair, but for the `kept` fields: the sides settled it themselves."""
     if not pair.pk:

@@ -53,6 +53,7 @@ class _Case:
     """One change with its pair and the newest known version of the record on the other side.
 
     `landed_at`: when a write of ours last reached this side. `before`: its version before this one, where that counts.
+    `asked`: the fields that the conflict inbox asks about, where that counts.
     """
 
     change: Change
@@ -63,6 +64,7 @@ class _Case:
     is_new: bool
     landed_at: datetime | None = None
     before: Change | None = None
+    asked: frozenset[str] = frozenset()
 
 
 class Desk:
@@ -103,6 +105,7 @@ class Desk:
         case.landed_at = self._written_at(self.pairing.counterpart.pk, self._their_id(pair))
         if not is_new and any(field.key not in pair.agreed for field in self.pairing.fields):
             case.before = changes.previous([change]).get(change.pk)
+            case.asked = conflicts.asked_fields(pair)
         return self._decided(case, is_open)
 
     def deleted(self, change: Change, match_value: str) -> Fate | None:
@@ -193,7 +196,7 @@ class Desk:
     def _answer(self, case: _Case, field: Field) -> Answer:
         mine, theirs = self._mine(case, field), self._theirs(case, field)
         state = pairs.state_of(case.pair.agreed.get(field.key))
-        if state is None and not case.is_new:
+        if state is None and not case.is_new and field.key not in case.asked:
             state = self._as_before(case, field, theirs)
         written_at = case.landed_at
         landed = bool(state and state.since and written_at and written_at >= state.since)

@@ -6,7 +6,7 @@ from syncs import conflicts, pairs
 from syncs.engine.backfill import engine as backfill
 from syncs.engine.backfill.engine import BackfillError
 from syncs.engine.backfill.plan import Wanted
-from syncs.models import Conflict, Delivery, Incident, RecordPair
+from syncs.models import Change, Conflict, Delivery, Incident, RecordPair
 from syncs.models.deliveries import DeliveryState
 from syncs.models.pairs import Choice, ConflictState
 from syncs.models.syncs import WhenDeleted, WhenNew
@@ -102,6 +102,27 @@ def test_a_conflict_waits_for_a_person_while_other_fields_go_on(
     assert trade.sides(left, right, "city", "city") == ("Köln", "Köln")
     assert trade.sides(left, right, "phone", "phone") == ("+4930999999", "+4930999999")
     assert not Conflict.objects.filter(state=ConflictState.OPEN).exists()
+
+
+def test_a_conflict_from_the_first_meeting_stays_open_while_other_fields_change(trade):
+    left, right = trade.customer(company="Acme")
+    trade.wins("company", "ask")
+    RecordPair.objects.all().delete()
+    Change.objects.all().delete()  # as after a backfill: nothing is known of earlier versions
+    trade.wait()
+    trade.shop.update(left, {"company": "Left"})
+    trade.portal.update("contacts", right, company="Right")
+    trade.settle()
+
+    trade.shop.update(left, {"name": "Anna"})
+    trade.settle()
+
+    asked = trade.conflict()
+    assert (asked.left_value, asked.right_value) == ("Left", "Right")
+    assert trade.sides(left, right) == ("Anna", "Anna")
+    conflicts.resolve(asked, Choice.SOURCE, None, trade.now)
+    trade.settle()
+    assert trade.sides(left, right, "company", "company") == ("Left", "Left")
 
 
 def test_a_conflict_that_the_sides_settle_themselves_closes(trade):
