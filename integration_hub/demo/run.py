@@ -13,9 +13,10 @@ from types import FrameType
 
 from django.conf import settings
 
-from integration_hub.demo import audience, onboarding, outcome, script, staging, web
+from integration_hub.demo import audience, onboarding, orders, outcome, script, staging, web
 from integration_hub.demo.audience import UserScene
 from integration_hub.demo.onboarding import OnboardingScene
+from integration_hub.demo.orders import OrderScene
 from integration_hub.demo.report import Ended, Report
 from integration_hub.demo.script import Act, Scene, Stage
 from integration_hub.demo.traffic import Traffic
@@ -33,8 +34,9 @@ PAGES = (
     ("decisions, with reasons", "/admin/routing/decision/"),
     ("deliveries", "/admin/syncs/delivery/"),
     ("rules", "/admin/routing/rule/"),
-    ("syncs to Iterable, with their mappings", "/admin/syncs/sync/"),
+    ("syncs, with their mappings", "/admin/syncs/sync/"),
     ("runs of the onboarding, step by step", "/admin/routing/flowrun/"),
+    ("a conflict between HubSpot and the order system", "/admin/syncs/conflict/"),
 )
 
 
@@ -72,7 +74,7 @@ def opened(simulator: Simulator, report: Report) -> Show:
     for sentence in staging.check_connections(now):
         report.say(sentence)
     work.tick(now)
-    parts = script.scenes(), audience.scenes(), onboarding.scenes()
+    parts = script.scenes(), audience.scenes(), onboarding.scenes(), orders.scenes()
     return Show(Stage(world), *parts, report, Watcher(since=now))
 
 
@@ -84,6 +86,7 @@ class Show:
     scenes: tuple[Scene, ...]
     user_scenes: tuple[UserScene, ...]
     onboarding_scenes: tuple[OnboardingScene, ...]
+    order_scenes: tuple[OrderScene, ...]
     report: Report
     watcher: Watcher
     sleep: Callable[[float], None] = time.sleep
@@ -91,10 +94,11 @@ class Show:
 
     def play(self, seconds: float) -> bool:
         """Perform until each scene has ended well or the time is up; print the table, say whether all is well."""
-        scenes: list[Scene | UserScene | OnboardingScene] = [
+        scenes: list[Scene | UserScene | OnboardingScene | OrderScene] = [
             *self.scenes,
             *self.user_scenes,
             *self.onboarding_scenes,
+            *self.order_scenes,
         ]
         acts = sorted(
             ((act, scene.key) for scene in scenes for act in scene.acts), key=lambda pair: pair[0].at
@@ -143,6 +147,7 @@ class Show:
             *outcome.outcomes(self.scenes, self.stage),
             *audience.outcomes(self.user_scenes, self.stage),
             *onboarding.outcomes(self.onboarding_scenes, self.stage),
+            *orders.outcomes(self.order_scenes, self.stage),
         ]
 
     def _is_well(self, outcomes: list[Ended]) -> bool:

@@ -15,15 +15,22 @@ from django.core.management.base import CommandError
 from integration_hub.configuration import apply, reading
 from integration_hub.demo import onboarding, world
 from integration_hub.demo.world import World
-from integration_hub.simulator import hubspot, iterable, salesforce, slack
+from integration_hub.simulator import hubspot, iterable, order_system, salesforce, slack
 from integration_hub.simulator.server import Simulator
 from routing import directory
 from routing.models import Flow, Rule
 from routing.models.rules import QueueHandling
 from syncs import connect
 from syncs.models import Connection, Stream, Sync
+from syncs.models.syncs import WhenNew
 
-FILES = ("lead-alerts.yaml", "deal-closed.yaml", "iterable-audience.yaml", "hubspot-onboarding.yaml")
+FILES = (
+    "lead-alerts.yaml",
+    "deal-closed.yaml",
+    "iterable-audience.yaml",
+    "hubspot-onboarding.yaml",
+    "order-system.yaml",
+)
 LOGIN = "demo"
 SECONDS_BETWEEN_READS = 10
 ON_SINCE = timedelta(hours=1)
@@ -67,6 +74,8 @@ def configure(simulator: Simulator, now: datetime) -> World:
     os.environ["ITERABLE_API_KEY"] = iterable.API_KEY
     os.environ["HUBSPOT_ACCESS_TOKEN"] = hubspot.ACCESS_TOKEN
     os.environ["PRODUCT_EVENT_SECRET"] = onboarding.SECRET
+    os.environ["ORDERS_TOKEN"] = order_system.TOKEN
+    os.environ["ORDERS_EVENT_SECRET"] = order_system.WEBHOOK_SECRET
     for name in FILES:
         content = (settings.BASE_DIR / "examples" / name).read_bytes()
         apply.run(reading.parse(content), now=now)
@@ -74,8 +83,11 @@ def configure(simulator: Simulator, now: datetime) -> World:
     Connection.objects.filter(kind="slack").update(base_url=f"{simulator.slack.url}/api/")
     Connection.objects.filter(kind="iterable").update(base_url=simulator.iterable.url)
     Connection.objects.filter(kind="hubspot").update(base_url=simulator.hubspot.url)
+    Connection.objects.filter(kind="http_json").update(base_url=simulator.order_system.url)
+    simulator.hubspot.add_property("deals", "order_number", unique=True)
     Stream.objects.update(interval_seconds=SECONDS_BETWEEN_READS)
     Sync.objects.update(enabled=True)  # the examples leave that to a person
+    Sync.objects.exclude(counterpart=None).update(when_new=WhenNew.IGNORE)  # who registers is no customer yet
     Flow.objects.update(enabled=True)
     # As if switched on some time ago: the scenes have leads that are minutes old.
     Rule.objects.filter(enabled=True).update(active_from=now - ON_SINCE)

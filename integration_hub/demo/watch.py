@@ -12,7 +12,7 @@ from integration_hub.connectors.moments import lasting
 from routing.models import Alert, Decision
 from routing.models.decisions import Verdict
 from syncs import listeners
-from syncs.models import Change, Delivery, Priority
+from syncs.models import Change, Delivery, Priority, Sync
 from syncs.models.changes import ChangeState
 from syncs.models.deliveries import DeliveryState
 
@@ -60,9 +60,9 @@ class Watcher:
         """Why a record is no user; that a newer version took the place of an older one is no news."""
         for change in Change.objects.filter(pk__gt=self.synced, state=ChangeState.ROUTED).order_by("pk"):
             self.synced = change.pk
-            for outcome, code, reason in change.synced.values():
+            for key, (outcome, code, reason) in change.synced.items():
                 if outcome == "skipped" and code not in AS_EVER:
-                    yield Line(f"{change.title}: no user at Iterable. {reason}", "dim")
+                    yield Line(f"{change.title}: {_absent(key)}. {reason}", "dim")
 
     def _deliveries(self) -> Iterator[Line]:
         """A try that failed has the state “waiting” and an error; only then is a waiting one told."""
@@ -70,7 +70,9 @@ class Watcher:
         touched = Q(settled_at__gt=self.since) | (
             Q(state=DeliveryState.WAITING, attempted_at__gt=self.since) & ~Q(error="")
         )
-        for delivery in Delivery.objects.filter(touched).select_related("change").order_by("pk"):
+        for delivery in (
+            Delivery.objects.filter(touched).select_related("change", "connection").order_by("pk")
+        ):
             until = max(until, delivery.settled_at or until, delivery.attempted_at or until)
             if delivery.sync_id is not None and delivery.state == DeliveryState.DISMISSED:
                 continue  # a newer version of the record took its place
@@ -78,11 +80,17 @@ class Watcher:
         self.since = until
 
 
+def _absent(key: str) -> str:
+    sync = Sync.objects.select_related("destination").get(key=key)
+    return f"no {sync.object_type} at {sync.destination}, by {sync}"
+
+
 def _fate(delivery: Delivery) -> str:
     title = delivery.change.title if delivery.change else "Incident"
     if delivery.sync_id is not None:
         state = DeliveryState(delivery.state).label.lower()
-        return f"{title}: user {delivery.payload['match']} at Iterable: {state}. {delivery.error}".strip()
+        what = f"{delivery.object_type} {delivery.payload.get('match', '')}".strip()
+        return f"{title}: {what} at {delivery.connection}: {state}. {delivery.error}".strip()
     if delivery.priority == Priority.FLOW:
         ended = delivery.outcome or DeliveryState(delivery.state).label.lower()
         what = (

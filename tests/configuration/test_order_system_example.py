@@ -69,7 +69,7 @@ def test_switched_on_it_carries_a_customer_and_an_order_over(hub):
     Stream.objects.update(started_at=NOON)
 
     for _ in range(3):
-        for stream in Stream.objects.exclude(key="contacts"):
+        for stream in Stream.objects.exclude(key="hubspot-contacts"):
             poll.run(stream, NOON, clock=lambda: NOON)
             router.run(stream, NOON)
         push.run(Connection.objects.get(key="hubspot"), NOON, clock=lambda: NOON, sleep=lambda _s: None)

@@ -12,7 +12,8 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 from rich.console import Console
 
-from integration_hub.demo import audience, onboarding, outcome, run, script, staging
+from integration_hub.connectors.hubspot.connector import HubSpot
+from integration_hub.demo import audience, onboarding, orders, outcome, run, script, staging
 from integration_hub.demo.report import Report
 from integration_hub.simulator.slack import Message
 from routing.models import Decision, Rule
@@ -26,6 +27,8 @@ SECRETS = (
     "ITERABLE_API_KEY",
     "HUBSPOT_ACCESS_TOKEN",
     "PRODUCT_EVENT_SECRET",
+    "ORDERS_TOKEN",
+    "ORDERS_EVENT_SECRET",
 )
 
 
@@ -40,6 +43,7 @@ def show(db, simulator, printed, monkeypatch):
     for name in SECRETS:
         monkeypatch.setenv(name, "")
     simulator.set_clock(timezone.now())  # the rate limits of checks and of the directory go by the real one
+    monkeypatch.setattr(HubSpot, "rates", {})  # as do those of what it is asked for its fields
     opened = run.opened(simulator, Report(Console(file=printed, width=160)))
     opened.sleep = lambda seconds: simulator.set_clock(simulator.clock() + timedelta(seconds=seconds))
     return opened
@@ -51,15 +55,17 @@ def test_every_scene_ends_as_the_script_says_and_the_report_says_why(show, print
     found = {scene.key: outcome.outcome(scene, show.stage).problems for scene in show.scenes}
     found |= {scene.key: audience.outcome(scene, show.stage).problems for scene in show.user_scenes}
     found |= {scene.key: onboarding.outcome(scene, show.stage).problems for scene in show.onboarding_scenes}
-    written = (*script.scenes(), *audience.scenes(), *onboarding.scenes())
+    found |= {scene.key: orders.outcome(scene, show.stage).problems for scene in show.order_scenes}
+    written = (*script.scenes(), *audience.scenes(), *onboarding.scenes(), *orders.scenes())
     assert found == {scene.key: [] for scene in written}
-    assert len(found) == len(written) == 22
+    assert len(found) == len(written) == 27
     assert outcome.stray_problems(show.stage) == []
     assert ended
     assert "Ben Ode" in printed.getvalue()
     assert 'Rating is "Cold", wanted "Hot"' in printed.getvalue()
     assert (
-        "Ody Typo: no user at Iterable. Email → email: it does not hold a valid e-mail" in printed.getvalue()
+        "Ody Typo: no user at Iterable, by Leads to Iterable. Email → email: it does not hold a valid e-mail"
+        in printed.getvalue()
     )
     assert "Initech Global" in printed.getvalue()
     assert f"All {len(found)} scenes ended exactly as they should." in printed.getvalue()
