@@ -116,3 +116,15 @@ def test_a_way_back_that_does_not_lead_back_is_refused(db):
 
     assert any("Both must be one connection" in one for one in found)
     assert any("No field goes both ways" in one for one in found)
+
+
+@pytest.mark.parametrize("term", ["c1", "512", "ann l", "Nobody"])
+def test_pairs_and_conflicts_are_found_by_either_id_and_by_the_beginning_of_the_name(page, asked, term):
+    Change.objects.filter(record_id="c1").update(title="Ann Lee", title_key="ann lee")
+
+    found = [
+        list(page.get(reverse(f"admin:syncs_{name}_changelist"), {"q": term}).context["cl"].result_list)
+        for name in ("recordpair", "conflict")
+    ]
+
+    assert found == ([[], []] if term == "Nobody" else [[asked.pair], [asked]])

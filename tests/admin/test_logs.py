@@ -75,13 +75,14 @@ def test_actions_on_logs_are_not_for_those_who_may_only_look(visitor, db, django
     assert dead.state == "dead"
 
 
-def test_deliveries_are_found_by_origin_and_by_record(page, db):
+def test_deliveries_are_found_by_origin_and_by_record_here_and_there(page, db):
     change = make_change()
-    mine = make_delivery(origin="rule:mine", change_id=change.pk)
+    mine = make_delivery(origin="rule:mine", change_id=change.pk, remote_id="D1:17")
     make_delivery(origin="rule:other")
 
     assert [row.pk for row in listed(page, "syncs_delivery", q="rule:mine")] == [mine.pk]
     assert [row.pk for row in listed(page, "syncs_delivery", q=change.record_id)] == [mine.pk]
+    assert [row.pk for row in listed(page, "syncs_delivery", q="D1:17")] == [mine.pk]
 
 
 def test_changes_are_found_by_id_email_and_beginning_of_the_name(page, db):
