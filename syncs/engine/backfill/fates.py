@@ -246,11 +246,14 @@ def _settle_contested(
             found.touched.append(row.record_id)
     else:
         row.outdone = others
-        if others:  # it is their record that is written now; a search may not show it yet
-            ids = (one.remote_id for one in others if one.sync_id == setting.sync_id)
-            row.remote_id = next(filter(None, ids), "")
+        row.remote_id = _place(others, setting) if others else row.remote_id
         return False
     return True
+
+
+def _place(others: Iterable[Rival], setting: Setting) -> str:
+    """Return the id there of the record that is written now in place of these; a search may not show it yet."""
+    return next((one.remote_id for one in others if one.sync_id == setting.sync_id and one.remote_id), "")
 
 
 def give_up(gone: Iterable[Missing], known: Mapping[str, Known], found: Decided, setting: Setting) -> None:
