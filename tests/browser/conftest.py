@@ -14,6 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import expect, sync_playwright
 from rich.console import Console
 
+from integration_hub.connectors.hubspot.connector import HubSpot
 from integration_hub.demo import run, world
 from integration_hub.demo.report import Report
 from syncs.models import Delivery
@@ -67,6 +68,7 @@ def hub(transactional_db, simulator, monkeypatch):
     for name in ("SALESFORCE_CLIENT_SECRET", "SLACK_BOT_TOKEN"):
         monkeypatch.setenv(name, "")
     simulator.set_clock(timezone.now())
+    monkeypatch.setattr(HubSpot, "rates", {})  # it is described by the real clock, not the moved one
     return run.opened(simulator, Report(Console(file=io.StringIO(), width=160)))
 
 
