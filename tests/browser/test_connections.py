@@ -114,7 +114,7 @@ def test_a_connection_is_held_and_released(page):
 def test_an_api_is_declared_in_a_text_that_is_checked_when_saved(page, simulator):
     page.goto("/admin/syncs/connection/add/")
     page.select_option("[name=kind]", "http_json")
-    page.fill("[name=name]", "Orders")
+    page.fill("[name=name]", "Shop")
     page.click("[name=_save]")
     expect(page.locator("[name=secret_token]")).to_be_hidden()
     page.select_option("[name=setting_auth]", "bearer")
