@@ -84,6 +84,7 @@ def test_form_for_a_new_row_opens(page, db, label):
 @pytest.mark.parametrize("label", LOGS)
 def test_logs_cannot_be_added_to_changed_or_deleted(page, everything, label):
     row = apps.get_model(label).objects.first()
+    added = 200 if label == "syncs.backfill" else 403  # its page starts one
 
     answers = [
         page.get(f"/admin/{label.replace('.', '/')}/add/").status_code,
@@ -91,7 +92,7 @@ def test_logs_cannot_be_added_to_changed_or_deleted(page, everything, label):
         page.post(address(label, "change", row.pk), {}).status_code,
     ]
 
-    assert answers == [403, 403, 403]
+    assert answers == [added, 403, 403]
     assert apps.get_model(label).objects.filter(pk=row.pk).exists()
 
 
