@@ -61,11 +61,11 @@ def of_edits(found: dict[str, Any], kind: str) -> Iterator[Line]:
         f"{calls[1]:,} + {calls[0]:,}, {facts['failed']:,}",
     )
     here, there = facts["written_since"]
-    least = facts["edits"]["contacts"] + there
+    allowed = found["customers"] + facts["edits"]["contacts"] + there
     yield _line(
-        f"versions of contacts read, for edits and writes of ours there, {kind}",
-        f"{edits['versions']:,} for {facts['edits']['contacts']:,} + {there:,}", "", "≤ one each",
-        edits["versions"] <= least,
+        f"versions of contacts read, for those loaded, their edits, and writes of ours since, {kind}",
+        f"{edits['versions']:,} for {found['customers']:,} + {facts['edits']['contacts']:,} + {there:,}", "",
+        "≤ one each", edits["versions"] <= allowed,
     )  # fmt: skip
     yield _line(
         f"writes that echoes led to: customers written beyond the edits of contacts, {kind}",

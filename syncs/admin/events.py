@@ -122,7 +122,9 @@ class EventSourceAdmin(HubModelAdmin):
         if request.method == "POST":
             if not self.may_act(request):
                 raise PermissionDenied
-            sent = self._send_sample(request, obj.types.filter(pk=request.POST.get("type") or 0).first())
+            chosen = request.POST.get("type", "")
+            kinds = obj.types.filter(pk=int(chosen)) if chosen.isdecimal() else obj.types.none()
+            sent = self._send_sample(request, kinds.first())
             return HttpResponseRedirect(sent or self.page_of(obj, "do", name="how_to_post"))
         context = {
             **self.admin_site.each_context(request),

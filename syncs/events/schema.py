@@ -64,7 +64,10 @@ def problem_of(schema: Any) -> str:
 
 def complaints(validator: Any, event: Any) -> list[str]:
     """Return what does not fit, each with its place; the event's own values are not repeated."""
-    return list(dict.fromkeys(_sentence(error) for error in islice(validator.iter_errors(event), MOST)))
+    try:
+        return list(dict.fromkeys(_sentence(error) for error in islice(validator.iter_errors(event), MOST)))
+    except (ArithmeticError, RecursionError):  # 1e308 under multipleOf, a{9999999999} as a regex
+        return ["The event holds a number or a pattern beyond what can be checked."]
 
 
 def _sentence(error: ValidationError) -> str:

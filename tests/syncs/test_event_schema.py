@@ -71,3 +71,17 @@ def test_unique_items_are_found_in_no_time():
 )
 def test_items_are_alike_as_json_schema_has_it(items, unique):
     assert (complaints({"properties": {"x": {"uniqueItems": True}}}, {"x": items}) == []) == unique
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value"),
+    [
+        ({"multipleOf": 0.01}, 10**400),
+        ({"format": "regex"}, "a{99999999999999999999}"),
+        ({"format": "regex"}, "(" * 9000),
+    ],
+)
+def test_what_breaks_the_check_is_refused(wanted, value):
+    told = complaints({"properties": {"x": wanted}}, {"x": value})
+
+    assert told == ["The event holds a number or a pattern beyond what can be checked."]
