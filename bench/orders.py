@@ -25,7 +25,7 @@ from integration_hub.simulator.hubspot import ACCESS_TOKEN
 from integration_hub.simulator.hubspot.access import CLIENT_SECRET
 from integration_hub.simulator.order_system import TOKEN
 from routing import work
-from syncs import conflicts, connect
+from syncs import connect
 from syncs.engine import poll, push
 from syncs.engine.backfill import engine as backfill
 from syncs.engine.backfill import plan as backfill_plan
@@ -33,6 +33,7 @@ from syncs.models import Change, Conflict, Connection, Delivery, RecordTie, Stre
 from syncs.models.pairs import Choice
 from syncs.models.syncs import WhenNew
 from syncs.outbox import SUPERSEDED
+from syncs.twoway import conflicts
 from tests.factories import make_connection
 from tests.stories.processes import ROOT
 

@@ -14,9 +14,9 @@ from routing.models import Flow, Rule
 from routing.models.flows import StepKind
 from routing.rulebook import RuleDraft
 from routing.validation import Finding
-from syncs import mapping_check
 from syncs.engine import schema_check
 from syncs.engine.schema_check import Missing, Problem
+from syncs.mappings import check as mapping_check
 from syncs.models import FieldMapping, SchemaCheck, Stream, Sync
 from syncs.models.mappings import Transform
 from syncs.schemas import Schemas

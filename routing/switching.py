@@ -19,7 +19,8 @@ from routing import switch
 from routing.flows import switch as flow_switch
 from routing.flows import verbs as flow_verbs
 from routing.models import Flow, FlowRun, Rule
-from syncs import changes, destinations, holds, mapping_check
+from syncs import changes, destinations, holds
+from syncs.mappings import check as mapping_check
 from syncs.models import Change, Connection, Delivery, HubSettings, Switching, Sync
 from syncs.models.changes import ChangeOrigin
 from syncs.models.connections import ConnectionState

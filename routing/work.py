@@ -14,10 +14,11 @@ from django.utils import timezone
 from routing import directory, reroute, router
 from routing.flows import engine as flows
 from syncs import heartbeats, incidents, queues
-from syncs.engine import notices, parents, poll, push, runs
+from syncs.engine import parents, poll, push, runs
 from syncs.isolation import isolated
 from syncs.models import Change, Connection, Delivery, HubSettings, Stream, SyncRun
 from syncs.models.changes import ChangeState
+from syncs.notices import reading as notices
 from syncs.schedules import ALERTS, QUEUES, SYNC
 
 COUNTED = ("read", "delivered", "unchanged", "skipped", "waiting", "dead")

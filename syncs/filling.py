@@ -9,8 +9,8 @@ from dataclasses import replace
 from integration_hub.connectors.contract import Destination
 from integration_hub.connectors.records import RecordWrite, WriteRequest
 from syncs import answers
+from syncs.mappings.nesting import merge, missing
 from syncs.models import Delivery
-from syncs.nesting import merge, missing
 
 
 def filled(

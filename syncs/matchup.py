@@ -19,8 +19,9 @@ from django.db.models import QuerySet
 from integration_hub.connectors.contract import Source
 from integration_hub.connectors.errors import ConfigError
 from integration_hub.connectors.records import ReadRequest, Record
-from syncs import connect, destinations, links, mapping_rows, ties
+from syncs import connect, destinations, links, ties
 from syncs.engine.mapping import Mapper, at
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Connection, MatchCandidate, Matching, MatchSide, RecordLink, Sync
 from syncs.models.links import LinkState
 from syncs.models.matchings import CandidateState

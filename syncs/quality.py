@@ -14,9 +14,10 @@ from django.db.models import Count, Max, Min, QuerySet
 
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.records import Record
-from syncs import changes, connect, corrections, destinations, mapping_rows, outbox, streams
+from syncs import changes, connect, corrections, destinations, outbox, streams
 from syncs.engine import parents
 from syncs.engine.mapping import IGNORED, Line
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Correction, Delivery, FieldMapping, Priority, RecordLink, Sync
 from syncs.models.changes import ChangeOrigin
 from syncs.models.deliveries import DeliveryState

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from syncs.engine.findings import EARLIER, MOST_EXAMPLES
-from syncs.engine.repair import Repaired
+from syncs.engine.reconcile.findings import EARLIER, MOST_EXAMPLES
+from syncs.engine.reconcile.repair import Repaired
 from syncs.models import Reconciliation
 from syncs.models.reconciliations import AT_SOURCE, DIFFERENCES, SAMPLED, Kind
 from syncs.models.runs import RunState

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from syncs import mapping_rows, pairing
 from syncs.engine import parents
 from syncs.engine.audience import CONVERTED
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Stream, Sync
+from syncs.twoway import pairing
 
 
 class SyncListener:

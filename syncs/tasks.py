@@ -9,13 +9,15 @@ from functools import partial
 from django.conf import settings
 from django.utils import timezone
 
-from syncs import backfill_queue, heartbeats, incidents, leases, notice_watch, pruning, queues, ties
-from syncs.engine import parents, push, reconcile, runs
-from syncs.engine.reconcile import ReconcileError
+from syncs import backfill_queue, heartbeats, incidents, leases, pruning, queues, ties
+from syncs.engine import parents, push, runs
+from syncs.engine.reconcile import engine as reconcile
+from syncs.engine.reconcile.engine import ReconcileError
 from syncs.events import watch as event_watch
 from syncs.isolation import isolated
 from syncs.models import Connection, Delivery, HubSettings, Priority, Stream, Sync
 from syncs.models.deliveries import DeliveryState
+from syncs.notices import watch as notice_watch
 from syncs.quality import Group, QualityError, replay
 from syncs.schedules import SYNC
 

@@ -20,10 +20,10 @@ from integration_hub.connectors.records import MatchKey, Operation, RecordResult
 from syncs import answers, filling, links, outbox
 from syncs.asked import Asked, write_of
 from syncs.links import Entry, Holder, Link
+from syncs.mappings.nesting import merge, nested
 from syncs.models import Delivery, Sync
 from syncs.models.links import LinkState
 from syncs.moves import Mover, Way, circles
-from syncs.nesting import merge, nested
 
 LANE_LENGTH = 200
 GONE = (404, 410)

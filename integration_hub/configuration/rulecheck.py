@@ -11,7 +11,7 @@ from routing import rulebook, templating, validation
 from routing.flows.design import check as flow_check
 from routing.flows.design import draft as flow_draft
 from routing.models import Flow, MessageTemplate, Rule
-from syncs import mapping_check
+from syncs.mappings import check as mapping_check
 from syncs.models import Sync
 
 Sentence = tuple[str, str, bool]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from syncs import destination_check
+from syncs.mappings import destination_check
 from syncs.models import Sync, SyncTie
 
 Line = dict[str, str]

@@ -18,8 +18,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.console.buttons import sentence
-from syncs import corrections, descriptions, quality, queues
+from syncs import corrections, quality, queues
 from syncs.engine.correcting import standing
+from syncs.mappings import descriptions
 from syncs.models import Change, Correction, Delivery, RecordLink, Sync, ValueMapEntry
 from syncs.models.deliveries import DeliveryState
 from syncs.quality import AT_ONCE, Group, QualityError

@@ -20,10 +20,10 @@ from integration_hub.admin import LogModelAdmin
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button
 from integration_hub.console.finding import IndexSearch, records_named, some
-from syncs import conflicts, pairs
-from syncs.conflicts import ConflictError
 from syncs.models import Conflict, RecordPair, Sync
 from syncs.models.pairs import Choice, ConflictKind, ConflictState
+from syncs.twoway import conflicts, pairs
+from syncs.twoway.conflicts import ConflictError
 from syncs.wording import counted
 
 _TONES = {ConflictState.OPEN: "red", ConflictState.RESOLVED: "green", ConflictState.OBSOLETE: "gray"}

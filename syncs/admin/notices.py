@@ -16,9 +16,9 @@ from integration_hub.admin import LogModelAdmin
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button
 from integration_hub.console.filters import AmongNewest, AmongNewestOf, period
-from syncs import notices
 from syncs.models import Notice
 from syncs.models.notices import NoticeState
+from syncs.notices import intake as notices
 from syncs.wording import counted
 
 SHOWN = 20_000

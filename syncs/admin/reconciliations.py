@@ -14,8 +14,8 @@ from integration_hub.admin import LogModelAdmin
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button
 from syncs import reconciliation_words
-from syncs.engine import repair
-from syncs.engine.reconcile import ReconcileError
+from syncs.engine.reconcile import repair
+from syncs.engine.reconcile.engine import ReconcileError
 from syncs.models import Reconciliation
 from syncs.models.reconciliations import DIFFERENCES, Kind
 

@@ -16,9 +16,10 @@ from integration_hub.connectors.contract import Source
 from integration_hub.connectors.errors import ConfigError, ConnectorError
 from integration_hub.console import pills
 from integration_hub.console.buttons import Panel, button
-from syncs import connect, notices, streams
+from syncs import connect, streams
 from syncs.engine import poll
 from syncs.models import Connection, Stream, SyncRun
+from syncs.notices import intake as notices
 from syncs.wording import counted
 
 BASELINE_HERE = 20_000

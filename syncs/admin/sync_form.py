@@ -9,8 +9,9 @@ from django.forms import BaseInlineFormSet
 from django.utils import timezone
 
 from integration_hub.admin import HubForm, ModelForm, SuggestedInput, widgets
-from syncs import destinations, mapping_check
-from syncs.mapping_check import Finding
+from syncs import destinations
+from syncs.mappings import check as mapping_check
+from syncs.mappings.check import Finding
 from syncs.models import Connection, FieldMapping, Stream, Sync
 
 SOURCES = "source-fields"

@@ -16,14 +16,18 @@ from integration_hub.admin import HubInline, HubModelAdmin
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.console import pills, switching
 from integration_hub.console.buttons import Panel, button, sentence
-from syncs import destinations, mapping_check, mapping_preview, mapping_rows, queues
+from syncs import destinations, queues
 from syncs.admin.sync_form import LineForm, LineFormSet, SyncForm
 from syncs.admin.ties import TieInline
-from syncs.engine import reconcile, schema_check
-from syncs.engine.reconcile import ReconcileError
-from syncs.mapping_check import Finding
-from syncs.mapping_preview import PreviewError
-from syncs.mapping_rows import MappingImportError
+from syncs.engine import schema_check
+from syncs.engine.reconcile import engine as reconcile
+from syncs.engine.reconcile.engine import ReconcileError
+from syncs.mappings import check as mapping_check
+from syncs.mappings import preview as mapping_preview
+from syncs.mappings import rows as mapping_rows
+from syncs.mappings.check import Finding
+from syncs.mappings.preview import PreviewError
+from syncs.mappings.rows import MappingImportError
 from syncs.models import FieldMapping, SchemaCheck, Sync
 from syncs.schedules import SYNC
 from syncs.wording import counted

@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from integration_hub.admin import HubInline, LogModelAdmin, ModelForm, SuggestedInput
 from integration_hub.console import pills
 from integration_hub.console.finding import IndexSearch
-from syncs import destination_check
 from syncs.admin.sync_form import SOURCES
+from syncs.mappings import destination_check
 from syncs.models import RecordTie, SyncTie
 
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from integration_hub.admin import HubInline, HubModelAdmin, ModelForm, SuggestedInput
 from integration_hub.console.buttons import Panel
-from syncs import descriptions
+from syncs.mappings import descriptions
 from syncs.models import ValueMap, ValueMapEntry
 
 CHOICES = "destination-choices"

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from integration_hub.connectors.records import Operation
-from syncs import destinations, links, mapping_rows, nesting, outbox, pairing, ties, twoway, writes
+from syncs import destinations, links, outbox, ties, writes
 from syncs.engine import happenings, succession
 from syncs.engine.fates import (
     CONVERTED_FATE,
@@ -26,11 +26,15 @@ from syncs.engine.fates import (
 from syncs.engine.mapping import Mapped, Mapper
 from syncs.engine.open_deliveries import Open, by_record, formers, read_open
 from syncs.links import Entry, Link
+from syncs.mappings import nesting
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Change, Stream, Sync
 from syncs.models.changes import ChangeOrigin
 from syncs.models.deliveries import DeliveryState
 from syncs.models.links import LinkState
 from syncs.models.syncs import Policy, WhenDeleted
+from syncs.twoway import desk as twoway
+from syncs.twoway import pairing
 
 CONVERTED = "IsConverted"
 """The field that says of a Salesforce lead that its contact is to be followed from now on."""

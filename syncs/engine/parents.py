@@ -20,7 +20,8 @@ from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.filters import Condition, Operator
 from integration_hub.connectors.records import ReadRequest, Record
 from integration_hub.connectors.schema import FieldType
-from syncs import changes, connect, holds, leases, mapping_rows, streams
+from syncs import changes, connect, holds, leases, streams
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Change, Connection, ParentChange, Priority, Stream, Sync
 from syncs.models.changes import ChangeOrigin
 

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from integration_hub.connectors.contract import Destination
 from integration_hub.connectors.schema import FieldSchema, FieldType, ObjectSchema
-from syncs import incidents, listeners, mapping_check
+from syncs import incidents, listeners
+from syncs.mappings import check as mapping_check
 from syncs.models import Connection, FieldMapping, Incident, SchemaCheck, Sync
 from syncs.models.incidents import IncidentKind
 from syncs.models.mappings import Transform

@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncs import changes, mapping_rows, writes
+from syncs import changes, writes
 from syncs.engine.mapping import Mapper
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Change, RecordLink, Sync
 from syncs.models.changes import ChangeOrigin
 from syncs.models.links import LinkState

@@ -19,7 +19,7 @@ class RecordPair(models.Model):
     """One record of the forward sync's source, and the one at its destination that is kept alike.
 
     `left_id` or `right_id` is empty while that record is still being made; `match` then tells which one it is.
-    `agreed` holds by field what each side had when they last agreed, as `syncs.engine.merge.State`. `recent` are the
+    `agreed` holds by field what each side had when they last agreed, as `syncs.twoway.merge.State`. `recent` are the
     times of its last writes in either direction: too many of them park it.
     """
 

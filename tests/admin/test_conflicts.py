@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from routing import timeline
-from syncs import mapping_check
+from syncs.mappings import check as mapping_check
 from syncs.models import Change, Conflict, RecordPair
 from tests import factories as rows_of
 from tests.admin.factories import change_url, press

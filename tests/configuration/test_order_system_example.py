@@ -8,8 +8,9 @@ from integration_hub.configuration import document
 from integration_hub.simulator.hubspot import ACCESS_TOKEN
 from integration_hub.simulator.order_system import TOKEN, WEBHOOK_SECRET
 from routing import router
-from syncs import connect, mapping_check, streams
+from syncs import connect, streams
 from syncs.engine import poll, push
+from syncs.mappings import check as mapping_check
 from syncs.models import Connection, Stream, Sync
 from tests.configuration.documents import imported
 from tests.configuration.test_examples import given

@@ -6,7 +6,10 @@ import pytest
 
 from integration_hub.configuration import document, reading, validate
 from integration_hub.configuration.errors import ConfigurationError
-from syncs import mapping_check, mapping_preview, mapping_rows, streams
+from syncs import streams
+from syncs.mappings import check as mapping_check
+from syncs.mappings import preview as mapping_preview
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Connection, FieldMapping, RecordLink, Stream, Sync, SyncTie, ValueMap
 from tests.configuration.documents import imported, small
 from tests.configuration.test_examples import given

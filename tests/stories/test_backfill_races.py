@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from syncs import connect, links, mapping_rows
+from syncs import connect, links
 from syncs.engine.backfill.ledger import Ledger
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Backfill, Delivery, RecordLink
 from syncs.models.deliveries import DeliveryState
 from tests.stories import test_backfill as base

@@ -11,12 +11,14 @@ from integration_hub.simulator.hubspot.webhooks import Manner
 from integration_hub.simulator.salesforce import CLIENT_ID
 from integration_hub.simulator.salesforce.outbound import OutboundMessages
 from routing import work
-from syncs import connect, notice_watch, notices
-from syncs.engine import notices as engine
+from syncs import connect
 from syncs.engine import poll
 from syncs.models import Change, Incident, Notice, NoticedRecord, Stream, SyncRun
 from syncs.models.notices import MentionState, NoticeState
 from syncs.models.runs import RunState
+from syncs.notices import intake as notices
+from syncs.notices import reading as engine
+from syncs.notices import watch as notice_watch
 from tests.connectors.test_notices import TOKEN
 from tests.factories import make_connection, make_rule, make_salesforce, make_slack, make_stream, make_sync
 

@@ -6,11 +6,11 @@ Every number is small; the seeds are fixed, so each run is the same.
 import pytest
 from django.db.models import Sum
 
-from syncs import conflicts
 from syncs.models import Change, Conflict, Delivery, RecordPair, SyncRun
 from syncs.models.deliveries import DeliveryState
 from syncs.models.pairs import Choice
 from syncs.outbox import SUPERSEDED
+from syncs.twoway import conflicts
 from tests.stories.convergence_world import STAGES, Market
 
 CUSTOMERS, ORDERS, EDITS = 10, 10, 45

@@ -11,11 +11,12 @@ from integration_hub.connectors.hubspot.connector import HubSpot
 from integration_hub.simulator.hubspot import ACCESS_TOKEN
 from integration_hub.simulator.order_system import TOKEN
 from syncs import leases
-from syncs.engine import reconcile, retry
+from syncs.engine import retry
 from syncs.engine.backfill import engine as backfill
 from syncs.engine.backfill import plan as backfill_plan
 from syncs.engine.backfill.ledger import Ledger
 from syncs.engine.backfill.plan import Wanted
+from syncs.engine.reconcile import engine as reconcile
 from syncs.models import Backfill, MetRecord, Partition, RecordLink, SyncRun
 from syncs.models.runs import RunState
 from tests.factories import make_connection, make_stream, make_sync

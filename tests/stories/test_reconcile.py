@@ -9,8 +9,10 @@ from django.core.management import CommandError, call_command
 
 from integration_hub.simulator.iterable import API_KEY
 from syncs import incidents, tasks
-from syncs.engine import reconcile, reconcile_scan, repair
-from syncs.engine.reconcile import ReconcileError
+from syncs.engine.reconcile import engine as reconcile
+from syncs.engine.reconcile import repair
+from syncs.engine.reconcile import scan as reconcile_scan
+from syncs.engine.reconcile.engine import ReconcileError
 from syncs.models import (
     Change,
     Connection,

@@ -2,7 +2,6 @@
 
 import pytest
 
-from syncs import conflicts, pairs
 from syncs.engine.backfill import engine as backfill
 from syncs.engine.backfill.engine import BackfillError
 from syncs.engine.backfill.plan import Wanted
@@ -10,6 +9,7 @@ from syncs.models import Change, Conflict, Delivery, Incident, RecordPair
 from syncs.models.deliveries import DeliveryState
 from syncs.models.pairs import Choice, ConflictState
 from syncs.models.syncs import WhenDeleted, WhenNew
+from syncs.twoway import conflicts, pairs
 from tests.stories.two_way_world import TwoWay
 
 

@@ -11,11 +11,11 @@ from integration_hub.simulator.hubspot.access import CLIENT_SECRET
 from integration_hub.simulator.hubspot.webhooks import Manner
 from integration_hub.simulator.order_system import TOKEN
 from routing import router
-from syncs import notices
-from syncs.engine import notices as noticed
 from syncs.engine import poll, push
 from syncs.models import Change, Conflict, Connection, Delivery, FieldMapping, RecordPair, Sync
 from syncs.models.syncs import WhenNew
+from syncs.notices import intake as notices
+from syncs.notices import reading as noticed
 from tests.factories import make_connection, make_stream, make_sync
 
 OBJECTS = """

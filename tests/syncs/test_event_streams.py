@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from routing import router
 from routing.flows import engine as flows
-from syncs.engine import notices, push
+from syncs.engine import push
 from syncs.events import streams as event_streams
 from syncs.models import (
     Change,
@@ -20,6 +20,7 @@ from syncs.models import (
     NoticedRecord,
     Stream,
 )
+from syncs.notices import reading as notices
 from tests.factories import NOON, make_connection, make_iterable, make_stream, make_sync
 from tests.stories.test_order_system import OBJECTS, TOKEN
 

@@ -6,9 +6,10 @@ import pytest
 from django.db import transaction
 
 from syncs import links, outbox, writes
-from syncs.engine import audience, reconcile
+from syncs.engine import audience
 from syncs.engine.backfill import engine as backfill
 from syncs.engine.backfill.plan import Wanted
+from syncs.engine.reconcile import engine as reconcile
 from syncs.models import Delivery, RecordLink
 from syncs.models.changes import ChangeOrigin
 from tests.factories import NOON, make_change, make_iterable, make_stream, make_sync

@@ -13,10 +13,10 @@ from structlog.stdlib import ProcessorFormatter
 
 from integration_hub import logs
 from integration_hub.simulator.salesforce.outbound import ACK, OutboundMessages
-from syncs import notice_watch
-from syncs.engine import notices
 from syncs.models import Incident, Notice, NoticedRecord
 from syncs.models.notices import NoticeState
+from syncs.notices import reading as notices
+from syncs.notices import watch as notice_watch
 from tests.connectors.test_notices import EVENT, LEAD, ORG, SECRET, TOKEN, signed
 from tests.factories import make_connection, make_salesforce, make_stream
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from integration_hub.connectors.schema import FieldSchema, FieldType
-from syncs import mapping_check
+from syncs.mappings import check as mapping_check
 from tests.factories import (
     LEAD_SCHEMA,
     NOON,

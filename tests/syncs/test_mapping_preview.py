@@ -7,8 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from integration_hub.connectors.errors import ConnectorError
-from syncs import mapping_preview
-from syncs.mapping_preview import PreviewError
+from syncs.mappings import preview as mapping_preview
+from syncs.mappings.preview import PreviewError
 from tests.factories import (
     NOON,
     make_change,

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from syncs import mapping_rows
-from syncs.mapping_rows import MappingImportError
+from syncs.mappings import rows as mapping_rows
+from syncs.mappings.rows import MappingImportError
 from syncs.models import FieldMapping
 from tests.factories import make_sync, make_value_map
 

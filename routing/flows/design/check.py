@@ -14,7 +14,7 @@ from routing.flows.design.step_check import problems as step_problems
 from routing.flows.design.terms import condition_problem
 from routing.models.flows import Flow, StepKind
 from syncs import destinations
-from syncs.mapping_check import nearest
+from syncs.mappings.check import nearest
 
 Known = Mapping[tuple[int, str], Collection[str]]
 """Fields that may be written, by connection and object type."""

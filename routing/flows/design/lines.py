@@ -11,7 +11,7 @@ from routing.models.flows import FieldRole, StepKind
 from syncs.engine import mapping, transforms
 from syncs.engine.mapping import LIQUID, Line
 from syncs.engine.transforms import UnfitError
-from syncs.mapping_check import nearest
+from syncs.mappings.check import nearest
 from syncs.models.mappings import Transform, WriteMode
 
 SENDING = (StepKind.WRITE, StepKind.EMIT)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from syncs.mapping_check import nearest
+from syncs.mappings.check import nearest
 from syncs.models import EventType
 
 ROOTS = ("event", "session", "answer")

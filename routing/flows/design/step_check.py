@@ -13,7 +13,7 @@ from routing.flows.design.paths import Place, Surroundings, sentence
 from routing.flows.design.terms import condition_problem, term_problems
 from routing.flows.outcomes import is_outcome, taken_by, usual_outcomes
 from routing.models.flows import FlowStep, StepKind
-from syncs.mapping_check import nearest
+from syncs.mappings.check import nearest
 from syncs.models.mappings import WriteMode
 
 NEEDED: Mapping[str, Mapping[str, str]] = {

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.records import ScanPage
-from syncs import destinations, limits, mapping_rows, nesting, pairing, writes
+from syncs import destinations, limits, writes
 from syncs.engine.audience import CONTACT
 from syncs.engine.backfill import plan as backfill_plan
 from syncs.engine.backfill.desk import Desk, Side
@@ -30,10 +30,13 @@ from syncs.engine.backfill.reading import Reading, end_jobs
 from syncs.engine.backfill.switches import Verdict, after_error, look, obstacle
 from syncs.engine.backfill.team import WRITERS, Team
 from syncs.engine.backfill.threads import Range, Way, as_scannable
+from syncs.mappings import nesting
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Backfill, Partition, Priority, Stream, SyncRun
 from syncs.models.backfills import BackfillState
 from syncs.models.runs import RunKind, RunState
 from syncs.models.syncs import Policy, WhenDeleted
+from syncs.twoway import pairing
 
 Tell = Callable[[Tally, str], None]
 """Is told what was counted so far, and what it waits for, if it does."""

@@ -11,11 +11,12 @@ from typing import Any
 from integration_hub.connectors.contract import BulkReadable, Destination, Scannable
 from integration_hub.connectors.errors import ConfigError
 from integration_hub.connectors.records import Scan, ScanPage
-from syncs import limits, mapping_rows, streams
+from syncs import limits, streams
 from syncs.engine.backfill.desk import Desk, Side
 from syncs.engine.backfill.pipeline import READERS
 from syncs.engine.backfill.reading import Choice, Price, Reading, choose
 from syncs.engine.backfill.threads import CONVERTED, IDS_AT_ONCE, as_scannable, not_writable
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Connection, Priority, Sync
 
 SMALL = 8_000

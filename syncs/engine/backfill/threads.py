@@ -29,12 +29,12 @@ from integration_hub.connectors.records import (
     ScanPage,
     WriteRequest,
 )
-from syncs import nesting
 from syncs.engine.backfill.desk import Side, StoppedError
 from syncs.engine.backfill.fates import PageMark, Row
 from syncs.engine.backfill.reading import as_bulk_readable
 from syncs.engine.backfill.troubles import Patience, Worried
 from syncs.engine.mapping import Mapper
+from syncs.mappings import nesting
 
 MOST_TRIES = 8
 """Of a single record that the vendor puts off; then it counts as refused."""

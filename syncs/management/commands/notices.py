@@ -10,11 +10,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Sum
 from django.utils import timezone
 
-from syncs import connect, notices
+from syncs import connect
 from syncs.events import sources as event_sources
 from syncs.management import reporting
 from syncs.models import Connection, Notice
 from syncs.models.notices import NoticeState
+from syncs.notices import intake as notices
 
 
 class Command(BaseCommand):

@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from syncs import mapping_preview
 from syncs.management import reporting
-from syncs.mapping_preview import MappingPreview, PreviewError
+from syncs.mappings import preview as mapping_preview
+from syncs.mappings.preview import MappingPreview, PreviewError
 from syncs.models import Sync
 
 

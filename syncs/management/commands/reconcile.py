@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from syncs import reconciliation_words
-from syncs.engine import reconcile, repair
-from syncs.engine.reconcile import ReconcileError
+from syncs.engine.reconcile import engine as reconcile
+from syncs.engine.reconcile import repair
+from syncs.engine.reconcile.engine import ReconcileError
 from syncs.management import reporting
 from syncs.models import Reconciliation, Sync
 from syncs.models.reconciliations import DIFFERENCES

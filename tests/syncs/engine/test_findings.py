@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from syncs.engine.findings import EARLIER, MOST_DAYS, MOST_EXAMPLES, Findings
+from syncs.engine.reconcile.findings import EARLIER, MOST_DAYS, MOST_EXAMPLES, Findings
 from syncs.models import Reconciliation
 from syncs.models.reconciliations import Kind
 from tests.factories import NOON

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncs.engine.merge import Move, Question, Seen, Side, State, Winner, canonical, judge
+from syncs.twoway.merge import Move, Question, Seen, Side, State, Winner, canonical, judge
 from tests.factories import NOON
 
 LATER = NOON + timedelta(minutes=1)

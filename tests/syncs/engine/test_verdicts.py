@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from syncs.engine import verdicts
 from syncs.engine.mapping import Mapped
-from syncs.engine.verdicts import judge
+from syncs.engine.reconcile import verdicts
+from syncs.engine.reconcile.verdicts import judge
 from syncs.links import Link
 from tests.factories import NOON
 

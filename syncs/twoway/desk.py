@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from syncs import changes, conflicts, links, nesting, outbox, pairs, ties
-from syncs.engine import merge
+from syncs import changes, links, outbox, ties
 from syncs.engine.fates import Fate
 from syncs.engine.mapping import Mapped, at
-from syncs.engine.merge import Answer, Move, Question, Seen, Side, State, Winner, canonical
 from syncs.links import Link
+from syncs.mappings import nesting
 from syncs.models import Change, Delivery, RecordLink, RecordPair
 from syncs.models.changes import ChangeOrigin
 from syncs.models.deliveries import DeliveryState
 from syncs.models.pairs import Choice, Conflict, ConflictKind, ConflictState, Gone
 from syncs.models.syncs import WhenNew
-from syncs.pairing import Field, Pairing
+from syncs.twoway import conflicts, merge, pairs
+from syncs.twoway.merge import Answer, Move, Question, Seen, Side, State, Winner, canonical
+from syncs.twoway.pairing import Field, Pairing
 
 ECHO = Fate("unchanged", "echo", "It came back from a write of the hub: both sides hold this.")
 AGREED = Fate("unchanged", "agreed", "Both sides hold this already.")

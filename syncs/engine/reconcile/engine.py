@@ -17,9 +17,9 @@ from django.utils import timezone
 from integration_hub.connectors.contract import Scannable
 from integration_hub.connectors.errors import ConfigError, ConnectorError
 from syncs import connect, destinations, incidents, leases
-from syncs.engine.findings import Findings
-from syncs.engine.reconcile_sample import Sampling
-from syncs.engine.reconcile_scan import Scanning, store_met
+from syncs.engine.reconcile.findings import Findings
+from syncs.engine.reconcile.sample import Sampling
+from syncs.engine.reconcile.scan import Scanning, store_met
 from syncs.models import Connection, Priority, Reconciliation, Sync, SyncRun
 from syncs.models.incidents import IncidentKind
 from syncs.models.reconciliations import DIFFERENCES, Kind

@@ -9,8 +9,8 @@ from django.db import transaction
 
 from syncs import changes, connect, streams
 from syncs.engine import deletions, parents
-from syncs.engine.reconcile import PATIENCE, ReconcileError
-from syncs.engine.reconcile_sample import NOT_THERE
+from syncs.engine.reconcile.engine import PATIENCE, ReconcileError
+from syncs.engine.reconcile.sample import NOT_THERE
 from syncs.models import Priority, Reconciliation, RecordLink
 from syncs.models.changes import ChangeOrigin
 from syncs.models.reconciliations import DIFFERENCES, Kind

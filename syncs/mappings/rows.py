@@ -9,8 +9,9 @@ from typing import Any
 from django.db import transaction
 
 from integration_hub.liquid import TemplateError
-from syncs import corrections, descriptions
+from syncs import corrections
 from syncs.engine.mapping import LIQUID, Line, Mapper
+from syncs.mappings import descriptions
 from syncs.models import FieldMapping, Sync
 from syncs.models.mappings import Transform
 

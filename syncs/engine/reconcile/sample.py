@@ -7,10 +7,11 @@ from datetime import datetime
 
 from integration_hub.connectors.contract import Destination, Scannable
 from integration_hub.connectors.errors import ConnectorError, RetryableError
-from syncs import connect, links, mapping_rows
+from syncs import connect, links
 from syncs.engine.differences import differences
-from syncs.engine.findings import Findings
 from syncs.engine.mapping import Mapped
+from syncs.engine.reconcile.findings import Findings
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Connection, Priority, Reconciliation, Sync
 from syncs.models.reconciliations import SAMPLED, Kind
 from syncs.wording import were

@@ -11,13 +11,14 @@ from django.db.models.functions import Collate
 
 from integration_hub.connectors.contract import Scannable
 from integration_hub.connectors.records import Scan, Scanned, Values
-from syncs import links, mapping_rows, writes
+from syncs import links, writes
 from syncs.engine.audience import CONVERTED, follows_contact
 from syncs.engine.backfill.plan import fields_of
 from syncs.engine.fates import CONVERTED_FATE
-from syncs.engine.findings import Findings
-from syncs.engine.verdicts import Verdict, judge
+from syncs.engine.reconcile.findings import Findings
+from syncs.engine.reconcile.verdicts import Verdict, judge
 from syncs.links import Link
+from syncs.mappings import rows as mapping_rows
 from syncs.models import Change, Delivery, Reconciliation, RecordLink, Sync
 from syncs.models.changes import ChangeState
 from syncs.models.links import LinkState

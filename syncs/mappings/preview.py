@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.records import Record
-from syncs import connect, destinations, mapping_rows, streams
+from syncs import connect, destinations, streams
 from syncs.engine.mapping import Mapped, at
+from syncs.mappings import rows
 from syncs.models import Change, Sync
 
 
@@ -48,13 +49,13 @@ class MappingPreview:
 def preview(sync: Sync, record_id: str, now: datetime) -> MappingPreview:
     """Read the record (without an id: the stream's newest change) and map it. PreviewError, ConnectorError."""
     record = _record(sync, record_id or _newest(sync), now)
-    mapper = mapping_rows.mapper_of(sync)
+    mapper = rows.mapper_of(sync)
     mapped = mapper(record.values, record.remote_id)
     values = mapper.corrected(record.values, record.remote_id)
     problems = [sentence for _, sentence, _ in mapper.problems(values)]
     if mapped.problem and not problems:
         problems = [mapped.problem]
-    names = sorted(mapping_rows.source_fields(sync))
+    names = sorted(rows.source_fields(sync))
     sources = tuple((_named(name, values, record), at(dict(values), name.split("."))) for name in names)
     if mapped.problem:
         return MappingPreview(record, sources, mapped, tuple(problems), (), None)
@@ -103,7 +104,7 @@ def _record(sync: Sync, record_id: str, now: datetime) -> Record:
     with connect.opened(stream.connection) as connector:
         source = streams.as_source(connector, stream)
         schema = streams.schema_of(stream, now, source)
-        wanted = [*source.base_fields(schema), *sorted(mapping_rows.source_fields(sync))]
+        wanted = [*source.base_fields(schema), *sorted(rows.source_fields(sync))]
         fields = list(dict.fromkeys(name for name in wanted if name in schema.fields))
         found = source.fetch(stream.object_type, [record_id], fields)
     if not found:

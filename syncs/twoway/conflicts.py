@@ -9,12 +9,14 @@ from typing import Any
 from django.db import transaction
 
 from integration_hub.connectors.records import Operation
-from syncs import changes, nesting, outbox, pairs, writes
+from syncs import changes, outbox, writes
 from syncs.engine.mapping import at
-from syncs.engine.merge import State, canonical
+from syncs.mappings import nesting
 from syncs.models import Change, Conflict, RecordLink, RecordPair, Sync
 from syncs.models.pairs import Choice, ConflictKind, ConflictState
-from syncs.pairing import Field, who
+from syncs.twoway import pairs
+from syncs.twoway.merge import State, canonical
+from syncs.twoway.pairing import Field, who
 
 Sides = tuple[Change | None, Change | None]
 """The newest known versions at the source and at the destination."""

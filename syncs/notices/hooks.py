@@ -1,4 +1,4 @@
-"""What vendors call: the addresses of change notices. Stored first, then answered as the vendor expects it."""
+"""What vendors call: the addresses of change intake. Stored first, then answered as the vendor expects it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from integration_hub.connectors.errors import ConfigError
 from integration_hub.connectors.notices import Call, notifier
-from syncs import connect, notices
+from syncs import connect
 from syncs.models import Connection
+from syncs.notices import intake
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def _taken(request: HttpRequest, kind: str, key: str, token: str) -> HttpRespons
     if "HTTP_TRANSFER_ENCODING" in request.META or not _LENGTH.fullmatch(length):
         return HttpResponse("Say how long the body is.\n", status=411)
     if int(length) > who.largest:
-        notices.turn_away(row, "too large", now)
+        intake.turn_away(row, "too large", now)
         return HttpResponse("The body is too large.\n", status=413)
     body = _body(request, int(length))
     if body is None:
@@ -54,7 +55,7 @@ def _taken(request: HttpRequest, kind: str, key: str, token: str) -> HttpRespons
     url = settings.PUBLIC_URL + request.get_full_path()
     call = Call(url, body, {name.lower(): value for name, value in request.headers.items()}, token)
     content_type = request.META.get("CONTENT_TYPE", "")
-    refusal = notices.receive(row, who, connect.configuration(row), call, content_type, now)
+    refusal = intake.receive(row, who, connect.configuration(row), call, content_type, now)
     if refusal:
         return HttpResponse(f"Refused: {refusal}.\n", status=401, content_type="text/plain")
     return HttpResponse(who.answer, content_type=who.content_type)

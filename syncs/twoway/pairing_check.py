@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from syncs import destinations
 from syncs.models import FieldMapping, Sync
 from syncs.models.syncs import WhenDeleted
-from syncs.pairing import fields_of
+from syncs.twoway.pairing import fields_of
 
 if TYPE_CHECKING:
-    from syncs.mapping_check import Finding
+    from syncs.mappings.check import Finding
 
 Found = Iterator[tuple[str, str, bool]]
 """The field of the form, the sentence, and whether it is a mere warning."""
@@ -19,7 +19,7 @@ Found = Iterator[tuple[str, str, bool]]
 
 def findings(sync: Sync, rows: Sequence[FieldMapping]) -> Iterator[Finding]:
     """Yield what a person should hear when saving one half of a two-way sync."""
-    from syncs.mapping_check import Finding
+    from syncs.mappings.check import Finding
 
     for place, message, warning in _found(sync, rows):
         yield Finding(place, message, warning)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from syncs import mapping_rows
 from syncs.engine.mapping import Mapper
-from syncs.engine.merge import Side, Winner
+from syncs.mappings import rows as mapping_rows
 from syncs.models import FieldMapping, Sync
 from syncs.models.mappings import WriteMode
+from syncs.twoway.merge import Side, Winner
 
 TOLD_BY = ("hs_updated_by_user_id", "changed_by", "LastModifiedBy.Name", "LastModifiedById", "updated_by")
 """Where vendors tell who changed a record last; the first that a record has is shown with a conflict."""

@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 from integration_hub.connectors.errors import ConnectorError
 from integration_hub.connectors.schema import FieldSchema, FieldType
-from syncs import destination_check, destinations, pairing_check, streams
+from syncs import destinations, streams
 from syncs.engine import mapping, transforms
 from syncs.engine.transforms import UnfitError
-from syncs.mapping_rows import line_of
+from syncs.mappings import destination_check
+from syncs.mappings.rows import line_of
 from syncs.models import FieldMapping, Stream, Sync
 from syncs.models.mappings import Transform, WhenEmpty, WriteMode
 from syncs.models.syncs import WhenDeleted
+from syncs.twoway import pairing_check
 
 Fields = Mapping[str, FieldSchema]
 

@@ -11,14 +11,14 @@ from django.db.models import Q, QuerySet
 
 from syncs import changes, incidents
 from syncs.engine import mapping
-from syncs.engine.merge import Side, State, canonical
 from syncs.links import Link
 from syncs.models import Change, RecordLink, RecordPair, Sync
 from syncs.models.changes import ChangeOrigin, ChangeState
 from syncs.models.incidents import IncidentKind
 from syncs.models.links import LinkState
 from syncs.models.pairs import Gone
-from syncs.pairing import MERGED, Pairing, who
+from syncs.twoway.merge import Side, State, canonical
+from syncs.twoway.pairing import MERGED, Pairing, who
 
 AT_ONCE = 500
 LONGEST_MATCH = 254

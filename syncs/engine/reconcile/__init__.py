@@ -1,0 +1,1 @@
+"""Reconciliations: what the source has beside what stands at the destination."""

@@ -1,0 +1,1 @@
+"""Change notices of vendors: proved and stored as they come, then read as changes."""
