@@ -25,6 +25,7 @@ from syncs.models.ties import TieState
 
 CHUNK = 500
 OPERATIONS = (Operation.ASSOCIATE, Operation.UNTIE)
+_MOVED = ("foreign_id", "state", "reason", "from_id", "to_id", "turn", "changed_at")
 
 
 class Wish(NamedTuple):
@@ -177,8 +178,10 @@ def _go_on(tie: SyncTie, rows: QuerySet[RecordTie], now: datetime, priority: Pri
 
 def _keep(found: _Outcome, now: datetime) -> None:
     if found.rows:
-        names = ["foreign_id", "state", "reason", "from_id", "to_id", "turn", "changed_at"]
-        RecordTie.objects.bulk_update(found.rows, names, batch_size=CHUNK)
+        # They are there and locked. An upsert costs a fraction of bulk_update, which names each value in a CASE.
+        RecordTie.objects.bulk_create(
+            found.rows, update_conflicts=True, unique_fields=["id"], update_fields=_MOVED, batch_size=CHUNK
+        )
     if found.drafts:
         outbox.enqueue(found.drafts, now)
 
