@@ -281,7 +281,7 @@ def _backfill(kind: str, records: int, *options: str) -> Any:
 
 def orders() -> Iterator[Row]:
     """Load an order system's customers and orders into HubSpot, then edit on both sides at once."""
-    yield from (Row(**line) for line in measure("orders", _sized(10_000), *databases())["lines"])
+    yield from (Row(**line) for line in measure("orders", _sized(10_000), databases()[-1])["lines"])
 
 
 def _sized(records: int) -> int:
