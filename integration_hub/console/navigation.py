@@ -25,7 +25,7 @@ CONFIGURED = (
         ("routing.decision", "Decisions", "alt_route"),
     ),
     (
-        "Audience",
+        "Audience and CRM",
         ("syncs.sync", "Syncs", "sync_alt"),
         ("syncs.backfill", "Backfills", "cloud_sync"),
         ("syncs.conflict", "Conflict inbox", "call_split"),
