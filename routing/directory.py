@@ -227,7 +227,7 @@ def _refresh_isolated(connection: Connection, now: datetime) -> DirectoryReport:
             # A limit on listing people, the vendor's slowest call, is no reason to stop sending.
             holds.failed(connection, error, now)
         return DirectoryReport(connection.key, error=error.message)
-    except Exception:
+    except Exception:  # one connection never stops another
         logger.exception("directory refresh of %s failed", connection.key)
         return DirectoryReport(connection.key, error="Internal error; the log has the details.")
     holds.answered(connection, now)

@@ -60,7 +60,7 @@ def run_all(now: datetime) -> list[SyncRun]:
     for stream in Stream.objects.filter(pk__in=waiting).select_related("connection"):
         try:
             routed = run(stream, now)
-        except Exception:
+        except Exception:  # one stream never stops another
             logger.exception("routing failed", extra={"stream": stream.key})
             routed = SyncRun.objects.filter(kind=RunKind.ROUTE, stream=stream).order_by("-pk").first()
         if routed:

@@ -20,10 +20,22 @@ from syncs.engine.backfill import engine as backfill
 from syncs.engine.backfill import plan as backfill_plan
 from syncs.engine.backfill.ledger import Ledger
 from syncs.engine.backfill.plan import Wanted
-from syncs.models import Backfill, Connection, Heartbeat, Incident, Partition, RecordLink, Sync
+from syncs.models import Backfill, Connection, Heartbeat, Incident, RecordLink, Sync
 from tests.factories import make_iterable, make_salesforce, make_stream, make_sync
+from tests.stories.backfill_world import (
+    PAGE,
+    Killed,
+    add_leads,
+    again,
+    bulk_calls,
+    counts,
+    kill_at,
+    names,
+    run,
+    wanted_names,
+)
 
-PAGE, BATCH = 20, 10
+BATCH = 10
 
 
 @pytest.fixture(autouse=True)
@@ -47,49 +59,6 @@ def sync(simulator, db):
         stream=stream,
         destination=make_iterable(simulator),
     )
-
-
-def add_leads(simulator, count, **values):
-    return [
-        simulator.salesforce.add(
-            "Lead", **{"LastName": f"Lee {n}", "Email": f"lee{n}@example.com", "Company": "Acme", **values}
-        )
-        for n in range(count)
-    ]
-
-
-def run(sync, **options):
-    work = {name: options.pop(name) for name in ("writers", "most", "seconds") if name in options}
-    wanted = Wanted(sync, **options)
-    quote = backfill_plan.quote(wanted, timezone.now())
-    started = backfill.start(wanted, quote, timezone.now())
-    return backfill.work(started, first=quote.first, **work)
-
-
-def again(done):
-    """Go on with it, as the command does with --resume: its partitions are free."""
-    Partition.objects.update(lease_owner="", lease_until=None)
-    found = Backfill.objects.select_related("sync__stream__connection", "sync__destination", "run").get(
-        pk=done.pk
-    )
-    backfill.resume(found, timezone.now())
-    return backfill.work(found)
-
-
-def names(simulator):
-    return {email: user["dataFields"]["Name"] for email, user in simulator.iterable.users.items()}
-
-
-def wanted_names(count):
-    return {f"lee{n}@example.com": f"Lee {n}" for n in range(count)}
-
-
-def counts(done):
-    return {name: getattr(done.run, name) for name in ("read", "delivered", "unchanged", "skipped", "dead")}
-
-
-def bulk_calls(simulator):
-    return [one for one in simulator.iterable.requests if one.path.endswith("users/bulkUpdate")]
 
 
 @pytest.mark.parametrize("count", [0, 1, PAGE, PAGE + 1, 49, 137])
@@ -247,29 +216,13 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would_do(simulator, sync):
     assert not simulator.iterable.requests
 
 
-class Killed(BaseException):
-    """As kill -9: nobody gets to tidy up."""
-
-
 @pytest.mark.parametrize("point", [1, 2, 5, 9])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_killed_run_resumes_without_loss_and_repeats_a_batch_at_most_once(
     simulator, sync, monkeypatch, point, moment
 ):
     add_leads(simulator, 130)
-    settle, calls = Ledger.answered, []
-
-    def dying(self, *args):
-        calls.append(1)
-        if len(calls) == point and moment == "before":
-            raise Killed
-        found = settle(self, *args)
-        if len(calls) == point:
-            raise Killed
-        return found
-
-    monkeypatch.setattr(Ledger, "answered", dying)
-    monkeypatch.setattr(Ledger, "release", lambda self: None)
+    kill_at(monkeypatch, point, moment)
     with pytest.raises(Killed):
         run(sync, writers=2)
 

@@ -12,7 +12,7 @@ from syncs.engine.backfill.ledger import Ledger
 from syncs.models import Backfill, RecordLink
 from tests.factories import make_iterable, make_salesforce, make_stream, make_sync
 from tests.stories import test_backfill as base
-from tests.stories.test_backfill import PAGE, add_leads, again, counts, names, wanted_names
+from tests.stories.backfill_world import PAGE, add_leads, again, counts, names, wanted_names
 from tests.stories.test_backfill_outages import Watched, started
 from tests.stories.test_backfill_races import LiveWrite
 

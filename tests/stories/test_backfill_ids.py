@@ -14,7 +14,16 @@ from syncs.engine.backfill.plan import Wanted
 from syncs.models import Backfill, Partition, RecordLink
 from tests.factories import make_stream, make_sync
 from tests.stories import test_backfill as base
-from tests.stories.test_backfill import Killed, add_leads, again, bulk_calls, counts, names, run, wanted_names
+from tests.stories.backfill_world import (
+    Killed,
+    add_leads,
+    again,
+    bulk_calls,
+    counts,
+    names,
+    run,
+    wanted_names,
+)
 
 sync, _hurried = base.sync, base._hurried
 GONE = "00QgK0000009999"

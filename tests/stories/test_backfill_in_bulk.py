@@ -21,7 +21,7 @@ from syncs.engine.backfill.reading import Reading
 from syncs.engine.backfill.troubles import MOST_BROKEN
 from syncs.models import Backfill, Connection, Incident, Partition, RecordLink
 from tests.factories import make_iterable, make_salesforce, make_stream, make_sync
-from tests.stories.test_backfill import Killed, add_leads, again, counts, names, run, wanted_names
+from tests.stories.backfill_world import Killed, add_leads, again, counts, kill_at, names, run, wanted_names
 
 PAGE, SLICE = 40, 15
 COUNT = 137
@@ -96,19 +96,7 @@ def test_after_a_job_rest_finds_nothing_to_write(simulator, sync):
 @pytest.mark.parametrize("job", ["kept", "gone"])
 def test_a_killed_run_resumes_without_loss(simulator, sync, monkeypatch, point, moment, job):
     add_leads(simulator, COUNT)
-    settle, calls = Ledger.answered, []
-
-    def dying(self, *args):
-        calls.append(1)
-        if len(calls) == point and moment == "before":
-            raise Killed
-        found = settle(self, *args)
-        if len(calls) == point:
-            raise Killed
-        return found
-
-    monkeypatch.setattr(Ledger, "answered", dying)
-    monkeypatch.setattr(Ledger, "release", lambda self: None)
+    kill_at(monkeypatch, point, moment)
     with pytest.raises(Killed):
         in_bulk(sync, writers=2)
     if job == "gone":

@@ -14,7 +14,7 @@ from syncs.engine.backfill import plan as backfill_plan
 from syncs.engine.backfill.plan import Wanted
 from syncs.models import Backfill, Connection, Incident, RecordLink
 from tests.stories import test_backfill as base
-from tests.stories.test_backfill import add_leads, again, bulk_calls, counts, names, run, wanted_names
+from tests.stories.backfill_world import add_leads, again, bulk_calls, counts, names, run, wanted_names
 
 sync, _hurried = base.sync, base._hurried
 WRITES = "bulkUpdate"

@@ -11,7 +11,7 @@ from syncs.mappings import rows as mapping_rows
 from syncs.models import Backfill, Delivery, RecordLink
 from syncs.models.deliveries import DeliveryState
 from tests.stories import test_backfill as base
-from tests.stories.test_backfill import Killed, add_leads, again, names, run
+from tests.stories.backfill_world import Killed, add_leads, again, names, run
 
 sync, _hurried = base.sync, base._hurried
 

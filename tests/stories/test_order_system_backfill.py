@@ -20,7 +20,7 @@ from syncs.engine.reconcile import engine as reconcile
 from syncs.models import Backfill, MetRecord, Partition, RecordLink, SyncRun
 from syncs.models.runs import RunState
 from tests.factories import make_connection, make_stream, make_sync
-from tests.stories.test_backfill import Killed, again, counts
+from tests.stories.backfill_world import Killed, again, counts
 
 PAGINGS = {
     "cursor": "paging: cursor, cursor: next_cursor, cursor_parameter: cursor, since: updated_since, sorted: true",

@@ -260,7 +260,7 @@ class Writer(threading.Thread):
         begun = self.side.clock()
         try:
             results = self._results(destination, batch)
-        except Exception:
+        except Exception:  # whatever it is, the batch is no longer on its way; it is raised again
             self.manager.desk.post(lambda: self.manager.dropped(batch))
             raise
         self.manager.desk.post(lambda: self.manager.settle(batch, results, begun))
